@@ -1,0 +1,142 @@
+#include <atomic>
+#include <chrono>
+#include <future>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include "common/async/blocking_pool.h"
+#include "common/async/notifier.h"
+#include "common/async/run_on.h"
+#include "common/async/runtime.h"
+#include "common/async/single_flight.h"
+#include "common/async/sleep.h"
+#include "common/async/task_group.h"
+#include "common/async/with_timeout.h"
+
+namespace dragonfly {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+template <class T>
+T RunHere(Runtime& runtime, Awaitable<T> work) {
+  auto future = asio::co_spawn(runtime.executor(), std::move(work), asio::use_future);
+  if (future.wait_for(seconds(20)) != std::future_status::ready) {
+    ADD_FAILURE() << "the coroutine did not end within 20 s";
+    std::abort();
+  }
+  return future.get();
+}
+
+Awaitable<absl::Status> SleepThenOk(Duration duration) {
+  co_await SleepFor(duration);
+  co_return absl::OkStatus();
+}
+
+TEST(WithTimeoutTest, ReportsDeadlineExceededAndCancelsTheWork) {
+  Runtime runtime("test", 1);
+  const absl::Status status =
+      RunHere(runtime, WithTimeout(SleepThenOk(seconds(3600)), milliseconds(5), "wait for parents"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(status.message(), "wait for parents: timed out after 5 ms");
+}
+
+TEST(WithTimeoutTest, PassesTheResultThroughWhenInTime) {
+  Runtime runtime("test", 1);
+  EXPECT_TRUE(RunHere(runtime, WithTimeout(SleepThenOk(milliseconds(1)), seconds(10), "x")).ok());
+}
+
+Awaitable<> CountThenWaitForever(std::atomic<int>& started) {
+  ++started;
+  co_await SleepFor(seconds(3600));
+}
+
+Awaitable<int> StopWhenStarted(TaskGroup& group, std::atomic<int>& started) {
+  while (started < 3) co_await SleepFor(milliseconds(1));
+  co_await group.Stop();
+  co_return static_cast<int>(group.running());
+}
+
+TEST(TaskGroupTest, StopCancelsWhatRunsAndWaitsForIt) {
+  Runtime runtime("test", 2);
+  std::atomic<int> started = 0;
+  TaskGroup group(runtime.executor(1));
+  for (int i = 0; i < 3; ++i) group.Spawn(CountThenWaitForever(started));
+  EXPECT_EQ(RunHere(runtime, StopWhenStarted(group, started)), 0);
+  group.Spawn(CountThenWaitForever(started));
+  EXPECT_EQ(group.running(), 0U) << "a stopped group takes no new work";
+}
+
+Awaitable<bool> WaitFor(Notifier& notifier, Duration limit) {
+  const auto seen = notifier.version();
+  co_return co_await notifier.WaitPast(seen, std::chrono::steady_clock::now() + limit);
+}
+
+Awaitable<> NotifyLater(Notifier& notifier) {
+  co_await SleepFor(milliseconds(2));
+  notifier.NotifyFromAnyThread();
+}
+
+Awaitable<bool> NotifyFromOther(Notifier& notifier, asio::any_io_executor other) {
+  asio::co_spawn(other, NotifyLater(notifier), [](std::exception_ptr) {});
+  co_return co_await WaitFor(notifier, seconds(10));
+}
+
+TEST(NotifierTest, WaitEndsByNotificationFromAnotherThreadOrByDeadline) {
+  Runtime runtime("test", 2);
+  Notifier notifier(runtime.executor());
+  EXPECT_FALSE(RunHere(runtime, WaitFor(notifier, milliseconds(2))));
+  EXPECT_TRUE(RunHere(runtime, NotifyFromOther(notifier, runtime.executor(1))));
+}
+
+Awaitable<int> CountCalls(int& calls) {
+  ++calls;
+  co_await SleepFor(milliseconds(5));
+  co_return calls;
+}
+
+Awaitable<> Join(SingleFlight<std::string, int>& flights, int& calls, int& sum) {
+  auto start = [&calls] { return CountCalls(calls); };
+  sum += co_await flights.Do("key", start);
+}
+
+Awaitable<> ThreeJoin(TaskGroup& callers, SingleFlight<std::string, int>& flights, int& calls,
+                      int& sum) {
+  for (int i = 0; i < 3; ++i) callers.Spawn(Join(flights, calls, sum));
+  co_await callers.Drain();
+}
+
+TEST(SingleFlightTest, ThreeCallersShareOneCall) {
+  Runtime runtime("test", 1);
+  TaskGroup group(runtime.executor());
+  TaskGroup callers(runtime.executor());
+  SingleFlight<std::string, int> flights(group);
+  int calls = 0;
+  int sum = 0;
+  RunHere(runtime, ThreeJoin(callers, flights, calls, sum));
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(sum, 3);
+  EXPECT_EQ(flights.size(), 0U);
+  RunHere(runtime, group.Stop());
+}
+
+TEST(BlockingPoolTest, RunsOnAnotherThreadAndReturnsTheResult) {
+  Runtime runtime("test", 1);
+  BlockingPool pool(1);
+  const auto thread = RunHere(runtime, pool.Run([] { return std::this_thread::get_id(); }));
+  EXPECT_NE(thread, std::this_thread::get_id());
+}
+
+Awaitable<std::thread::id> ThreadId() { co_return std::this_thread::get_id(); }
+
+TEST(RunOnTest, RunsOnTheOtherExecutor) {
+  Runtime runtime("test", 2);
+  EXPECT_NE(RunHere(runtime, RunOn(runtime.executor(1), ThreadId())),
+            RunHere(runtime, ThreadId()));
+}
+
+}  // namespace
+}  // namespace dragonfly
