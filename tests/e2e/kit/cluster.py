@@ -1,0 +1,116 @@
+"""A whole cluster for one test: manager, scheduler, seed, peers, an nginx origin, each on its host."""
+
+import hashlib
+import os
+import random
+import shutil
+import tempfile
+import unittest
+
+from .daemons import Dfdaemon, Manager, Scheduler
+from .net import Network
+from .origin import NginxOrigin
+from .process import wait_for
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def make_file(path, size, seed=1):
+    """`size` bytes that do not compress and differ everywhere; the same for the same seed."""
+    block = random.Random(seed).randbytes(1 << 20)
+    with open(path, "wb") as file:
+        written = 0
+        while written < size:
+            # The block's position in it keeps two places of the file from being equal.
+            head = written.to_bytes(8, "big")
+            part = (head + block)[: min(len(block), size - written)]
+            file.write(part)
+            written += len(part)
+    return path
+
+
+class Cluster:
+    def __init__(self, peers=3, seeds=1, with_manager=True, scheduler_extra=None, peer_extra=None):
+        self.directory = tempfile.mkdtemp(prefix="dragonfly-e2e-", dir=os.environ.get("DF_E2E_DIR"))
+        os.chmod(self.directory, 0o755)
+        self.network = Network()
+        self.origin = NginxOrigin(self.network.host("origin"), self.path("origin"))
+        self.manager = None
+        if with_manager:
+            self.manager = Manager(self.network.host("manager"), self.path("manager")).start()
+        self.scheduler = Scheduler(
+            self.network.host("scheduler"), self.path("scheduler"), self.manager, scheduler_extra
+        ).start()
+        self.seeds = [self._daemon(f"seed{i + 1}", True, peer_extra) for i in range(seeds)]
+        self.peers = [self._daemon(f"peer{i + 1}", False, peer_extra) for i in range(peers)]
+        for daemon in self.daemons:
+            daemon.start(wait=False)
+        for daemon in self.daemons:
+            daemon.wait_ready()
+        wait_for(
+            "every host to be announced",
+            lambda: self.scheduler.announced_hosts() >= len(self.daemons),
+        )
+
+    def _daemon(self, name, seed, extra):
+        return Dfdaemon(
+            self.network.host(name),
+            self.path(name),
+            self.manager,
+            [] if self.manager else [self.scheduler.address],
+            seed,
+            extra,
+        )
+
+    @property
+    def daemons(self):
+        return self.seeds + self.peers
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def close(self, keep=False):
+        for daemon in [*self.daemons, self.scheduler, self.manager]:
+            if daemon is not None:
+                daemon.close()
+        self.origin.close()
+        self.network.close()
+        if keep:
+            print(f"kept for inspection: {self.directory}")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class ClusterTest(unittest.TestCase):
+    """One cluster for each test; its directory stays when the test fails and DF_E2E_KEEP is set."""
+
+    options = {}
+
+    def setUp(self):
+        self.cluster = Cluster(**self.options)
+        self.addCleanup(self._close)
+
+    def _close(self):
+        failed = any(error for _, error in getattr(self._outcome, "errors", []) if error)
+        if failed or getattr(self._outcome, "success", True) is False:
+            for daemon in [*self.cluster.daemons, self.cluster.scheduler]:
+                if daemon.process:
+                    print(f"--- {daemon.name}\n{daemon.process.log_tail(25)}")
+        self.cluster.close(keep=bool(os.environ.get("DF_E2E_KEEP")))
+
+    def file_at_origin(self, name, size, seed=1):
+        path = make_file(self.cluster.origin.path(name), size, seed)
+        return self.cluster.origin.url(name), sha256_of(path)
+
+    def assert_downloaded(self, daemon, url, digest, *arguments):
+        output = self.cluster.path(f"out-{daemon.host.name}-{os.path.basename(url)}")
+        result = daemon.dfget(url, output, "--overwrite", *arguments)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(sha256_of(output), digest)
+        return result

@@ -1,0 +1,80 @@
+"""Hosts as network namespaces on one bridge, made by the test and removed by it."""
+
+import ctypes
+import ctypes.util
+import os
+import subprocess
+
+CLONE_NEWNET = 0x40000000
+
+
+def run(*command, check=True):
+    """Runs a command, returns its output; the error names the command and what it printed."""
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if check and result.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}: {result.stdout}")
+    return result.stdout
+
+
+class Network:
+    """One bridge, 10.99.0.0/16. The test process itself moves into a namespace of its own that is
+    attached to the bridge as 10.99.255.254, so it reaches every host without touching the machine's
+    network."""
+
+    def __init__(self):
+        libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+        if libc.unshare(CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET): end-to-end tests run as root")
+        self._prefix = f"df{os.getpid()}"
+        self._hosts = []
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", "br0", "type", "bridge")
+        run("ip", "addr", "add", "10.99.255.254/16", "dev", "br0")
+        run("ip", "link", "set", "br0", "up")
+
+    def host(self, name):
+        """A new host with the next address."""
+        number = len(self._hosts) + 1
+        host = Host(f"{self._prefix}-{name}", name, f"10.99.{number // 250}.{number % 250 + 1}", number)
+        self._hosts.append(host)
+        return host
+
+    def close(self):
+        for host in self._hosts:
+            run("ip", "netns", "del", host.namespace, check=False)
+        self._hosts = []
+
+
+class Host:
+    def __init__(self, namespace, name, ip, number):
+        self.namespace = namespace
+        self.name = name
+        self.ip = ip
+        self._outer = f"h{number}"
+        run("ip", "netns", "add", namespace)
+        run("ip", "link", "add", self._outer, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        run("ip", "link", "set", self._outer, "master", "br0", "up")
+        for command in (
+            ("link", "set", "lo", "up"),
+            ("addr", "add", f"{ip}/16", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+        ):
+            run("ip", "-n", namespace, *command)
+
+    def command(self, *command):
+        """The command line that runs `command` on this host."""
+        return ["ip", "netns", "exec", self.namespace, *command]
+
+    def shape(self, megabits_per_second):
+        """Limits both directions with token buckets."""
+        rate = f"{megabits_per_second}mbit"
+        bucket = ("tbf", "rate", rate, "burst", "256kb", "latency", "200ms")
+        run("tc", "-n", self.namespace, "qdisc", "replace", "dev", "eth0", "root", *bucket)
+        run("tc", "qdisc", "replace", "dev", self._outer, "root", *bucket)
+
+    def cut(self):
+        """Takes the cable out."""
+        run("ip", "link", "set", self._outer, "down")
+
+    def mend(self):
+        run("ip", "link", "set", self._outer, "up")
