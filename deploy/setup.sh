@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building (and, with "test", testing) needs on a Debian 12 or newer machine.
 #
-#   deploy/setup.sh build   compiler, libraries, Boost headers
-#   deploy/setup.sh test    the same, and the real servers that tests start
+#   deploy/setup.sh build        compiler, libraries, Boost headers
+#   deploy/setup.sh quickstart   the same, and the web server that quickstart.sh uses as origin
+#   deploy/setup.sh test         the same, and the real servers that tests start
 #
 # Runs as root or through sudo. A second run only checks and returns at once.
 set -euo pipefail
@@ -10,9 +11,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 what=${1:-build}
 case "$what" in
-  build | test) ;;
+  build | quickstart | test) ;;
   *)
-    echo "usage: $0 build|test" >&2
+    echo "usage: $0 build|quickstart|test" >&2
     exit 2
     ;;
 esac
@@ -30,9 +31,10 @@ test_packages=(
 )
 
 packages=("${build_packages[@]}")
-if [ "$what" = test ]; then
-  packages+=("${test_packages[@]}")
-fi
+case "$what" in
+  quickstart) packages+=(nginx-light) ;;
+  test) packages+=("${test_packages[@]}") ;;
+esac
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then
