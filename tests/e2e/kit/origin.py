@@ -15,8 +15,8 @@ error_log {dir}/error.log warn;
 pid {dir}/nginx.pid;
 events {{ worker_connections 1024; }}
 http {{
-  access_log {dir}/access.log count;
   log_format count '$request_method $uri $status $body_bytes_sent "$http_range"';
+  access_log {dir}/access.log count;
   client_body_temp_path {dir}/tmp; proxy_temp_path {dir}/tmp; fastcgi_temp_path {dir}/tmp;
   uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
   sendfile on; tcp_nopush on; keepalive_requests 100000;
@@ -41,7 +41,10 @@ class NginxOrigin:
             file.write(_NGINX.format(dir=directory, ip=host.ip, port=port))
         self.process = Process(
             "nginx",
-            host.command("nginx", "-p", directory, "-c", config, "-g", "user root;"),
+            host.command(
+                *("nginx", "-e", f"{directory}/error.log", "-p", directory),
+                *("-c", config, "-g", "user root;"),
+            ),
             os.path.join(directory, "console.log"),
         )
         wait_for("nginx", lambda: _port_open(host.ip, port))
