@@ -1,0 +1,150 @@
+#include "dfdaemon/cluster/scheduler_refresher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/base/strings.h"
+#include "common/rpc/health.h"
+
+namespace dragonfly::dfdaemon {
+namespace {
+
+constexpr auto kMaxRetry = std::chrono::milliseconds(30'000);
+
+std::string Names(const std::vector<SchedulerEndpoint>& endpoints) {
+  std::string text;
+  for (const auto& endpoint : endpoints) {
+    text += StrCat(text.empty() ? "" : ", ", endpoint.address());
+  }
+  return text;
+}
+
+}  // namespace
+
+struct SchedulerRefresher::Checks {
+  Checks(asio::any_io_executor executor, std::size_t count)
+      : healthy(count, false), pending(count), done(std::move(executor)) {}
+  std::vector<bool> healthy;
+  std::size_t pending;
+  Notifier done;
+};
+
+SchedulerRefresher::SchedulerRefresher(asio::any_io_executor executor,
+                                       SchedulerRefresherOptions options,
+                                       std::unique_ptr<SchedulerSource> source,
+                                       rpc::ChannelPool& channels, SchedulerDirectory& directory,
+                                       BlockingPool& disk)
+    : executor_(executor),
+      options_(std::move(options)),
+      source_(std::move(source)),
+      channels_(channels),
+      directory_(directory),
+      disk_(disk),
+      group_(executor) {}
+
+void SchedulerRefresher::Start() { group_.Spawn(Run()); }
+
+Awaitable<> SchedulerRefresher::Stop() { co_await group_.Stop(); }
+
+Awaitable<> SchedulerRefresher::Run() {
+  auto retry = options_.first_retry;
+  bool usable = !directory_.current()->endpoints().empty();
+  while (true) {
+    const auto wanted = directory_.refresh_wanted().version();
+    const auto wait = usable ? options_.interval : std::min(retry, options_.interval);
+    const bool asked = co_await directory_.refresh_wanted().WaitPast(
+        wanted, std::chrono::steady_clock::now() + wait);
+    if (asked) {
+      // A scheduler that was just found dead does not come back at once; do not ask in a storm.
+      asio::steady_timer pause(executor_, options_.first_retry);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+    const absl::Status status = co_await Refresh();
+    channels_.Sweep(std::chrono::steady_clock::now());
+    usable = status.ok() && !asked;
+    // After a suspicion one more look soon, because the scheduler may be back after a restart.
+    retry = status.ok() ? options_.first_retry : std::min(retry * 2, kMaxRetry);
+    if (!status.ok() && options_.warn) {
+      options_.warn(StrCat("refresh schedulers: ", status.message()));
+    }
+  }
+}
+
+Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> SchedulerRefresher::List() {
+  auto listed = co_await source_->List();
+  if (listed.ok()) {
+    if (*listed != remembered_ && !listed->empty() && !options_.cache_path.empty()) {
+      auto save = [path = options_.cache_path, list = *listed] {
+        return SaveSchedulerList(path, list);
+      };
+      const absl::Status saved = co_await disk_.Run(std::move(save));
+      if (!saved.ok() && options_.warn) {
+        options_.warn(StrCat("keep the list of schedulers: ", saved.message()));
+      }
+    }
+    remembered_ = *listed;
+    co_return std::move(listed);
+  }
+  if (remembered_.empty() && !cache_read_ && !options_.cache_path.empty()) {
+    cache_read_ = true;
+    auto load = [path = options_.cache_path] { return LoadSchedulerList(path); };
+    auto cached = co_await disk_.Run(std::move(load));
+    if (cached.ok()) remembered_ = *std::move(cached);
+  }
+  if (remembered_.empty()) {
+    co_return absl::UnavailableError(StrCat(source_->name(), ": ", listed.status().message()));
+  }
+  if (options_.warn) {
+    options_.warn(StrCat(source_->name(), ": ", listed.status().message(),
+                         "; going on with the last known schedulers"));
+  }
+  co_return remembered_;
+}
+
+Awaitable<absl::Status> SchedulerRefresher::Refresh() {
+  CO_ASSIGN_OR_RETURN(std::vector<SchedulerEndpoint> listed, co_await List());
+  if (listed.empty()) {
+    co_return absl::UnavailableError(StrCat(source_->name(), " knows no scheduler"));
+  }
+  const std::vector<bool> healthy = co_await CheckAll(listed);
+  std::vector<SchedulerEndpoint> usable = SelectUsable(listed, healthy);
+  if (usable.empty()) {
+    co_return absl::UnavailableError(
+        StrCat("available schedulers not found: none of ", Names(listed), " is healthy"));
+  }
+  if (options_.info && usable != directory_.current()->endpoints()) {
+    options_.info(StrCat("schedulers in use: ", Names(usable)));
+  }
+  directory_.Replace(std::move(usable));
+  co_return absl::OkStatus();
+}
+
+Awaitable<std::vector<bool>> SchedulerRefresher::CheckAll(
+    std::vector<SchedulerEndpoint> endpoints) {
+  const auto checks = std::make_shared<Checks>(executor_, endpoints.size());
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    group_.Spawn(CheckOne(checks, i, endpoints[i].address()));
+  }
+  // Every check has a deadline of its own; this one is for a group that is being stopped.
+  const auto deadline = std::chrono::steady_clock::now() + 2 * options_.health_timeout;
+  while (checks->pending > 0) {
+    const auto version = checks->done.version();
+    if (!co_await checks->done.WaitPast(version, deadline)) break;
+  }
+  co_return checks->healthy;
+}
+
+Awaitable<> SchedulerRefresher::CheckOne(std::shared_ptr<Checks> checks, std::size_t index,
+                                         std::string address) {
+  auto channel = channels_.Get(address, std::chrono::steady_clock::now());
+  if (channel.ok()) {
+    const absl::Status status =
+        co_await rpc::CheckHealth(*std::move(channel), "", options_.health_timeout);
+    checks->healthy[index] = status.ok();
+  }
+  --checks->pending;
+  checks->done.Notify();
+}
+
+}  // namespace dragonfly::dfdaemon
