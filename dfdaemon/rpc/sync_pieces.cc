@@ -1,0 +1,191 @@
+#include "dfdaemon/rpc/sync_pieces.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "common/async/notifier.h"
+#include "common/base/mutex.h"
+#include "common/base/strings.h"
+#include "dfdaemon/cluster/conversions.h"
+
+namespace dragonfly::dfdaemon {
+namespace {
+
+// A task that was finished by a range download may be running again; only the pin tells.
+constexpr auto kFinishedCheckInterval = std::chrono::seconds(1);
+
+// Events of the storage, which come on any thread, on their way to the stream's coroutine.
+class EventQueue {
+ public:
+  explicit EventQueue(asio::any_io_executor executor) : changed_(std::move(executor)) {}
+
+  void Push(const TaskEvent& event) {
+    bool first = false;
+    {
+      const MutexLock lock(mutex_);
+      first = events_.empty();
+      events_.push_back(event);
+    }
+    if (first) changed_.NotifyFromAnyThread();
+  }
+  std::vector<TaskEvent> Take() {
+    const MutexLock lock(mutex_);
+    return std::exchange(events_, {});
+  }
+  Notifier& changed() { return changed_; }
+
+ private:
+  Notifier changed_;
+  Mutex mutex_;
+  // Bounded by the number of pieces: each finishes once, and released pieces are not counted.
+  std::vector<TaskEvent> events_ ABSL_GUARDED_BY(mutex_);
+};
+
+class PieceStream {
+ public:
+  PieceStream(const ServiceDeps& deps, const pb::dfdaemon::SyncPiecesRequest& request,
+              rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer,
+              std::shared_ptr<StoredTask> task)
+      : deps_(deps),
+        writer_(writer),
+        task_(std::move(task)),
+        wanted_(request.interested_piece_numbers(), task_->piece_count()),
+        events_(std::make_shared<EventQueue>(deps.io)),
+        subscription_(task_->Subscribe([events = events_](const TaskEvent& event) {
+          if (event.kind != TaskEvent::Kind::kPieceReleased) events->Push(event);
+        })) {}
+
+  Awaitable<absl::Status> Run() {
+    // Subscribed before looking, so that nothing falls between.
+    if (!co_await TellAll()) co_return Gone();
+    bool finished = task_->times().finished_at.has_value();
+    while (!wanted_.empty()) {
+      if (task_->removed()) co_return NotFound();
+      if (!finished && task_->times().failed_at) co_return Failed();
+      if (finished && (task_->complete() || !task_->pinned())) co_return absl::OkStatus();
+      const auto version = events_->changed().version();
+      auto events = events_->Take();
+      if (events.empty()) {
+        const SteadyTime until = finished
+                                     ? std::chrono::steady_clock::now() + kFinishedCheckInterval
+                                     : SteadyTime::max();
+        (void)co_await events_->changed().WaitPast(version, until);
+        events = events_->Take();
+      }
+      for (const TaskEvent& event : events) {
+        switch (event.kind) {
+          case TaskEvent::Kind::kPieceFinished:
+            if (wanted_.Contains(event.piece) && !co_await Tell(event.piece)) co_return Gone();
+            break;
+          case TaskEvent::Kind::kTaskFinished:
+            finished = true;
+            if (!co_await TellAll()) co_return Gone();
+            co_return absl::OkStatus();
+          case TaskEvent::Kind::kTaskFailed:
+            co_return Failed();
+          case TaskEvent::Kind::kTaskRemoved:
+            co_return NotFound();
+          case TaskEvent::Kind::kPieceReleased:
+            break;
+        }
+      }
+    }
+    co_return absl::OkStatus();
+  }
+
+ private:
+  [[nodiscard]] absl::Status NotFound() const {
+    return absl::InternalError(StrCat("task ", task_->spec().id.str(), " not found"));
+  }
+  [[nodiscard]] absl::Status Failed() const {
+    return absl::InternalError(StrCat("task ", task_->spec().id.str(), " failed"));
+  }
+  static absl::Status Gone() { return absl::CancelledError("child is gone"); }
+
+  Awaitable<bool> TellAll() {
+    for (const PieceNumber number : wanted_.List()) {
+      if (task_->HasPiece(number) && !co_await Tell(number)) co_return false;
+    }
+    co_return true;
+  }
+
+  Awaitable<bool> Tell(PieceNumber number) {
+    const auto place = task_->Locate(number);
+    if (!place) co_return true;  // Released again meanwhile; it is announced when it comes back.
+    wanted_.Remove(number);
+    pb::dfdaemon::SyncPiecesResponse response;
+    response.set_number(number);
+    response.set_offset(place->offset);
+    response.set_length(place->length);
+    response.set_ip(deps_.ip);
+    response.set_tcp_port(deps_.vortex_tcp_port);
+    if (deps_.vortex_quic_port) response.set_quic_port(*deps_.vortex_quic_port);
+    co_return co_await writer_.Write(std::move(response));
+  }
+
+  const ServiceDeps& deps_;
+  rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer_;
+  const std::shared_ptr<StoredTask> task_;
+  WantedPieces wanted_;
+  const std::shared_ptr<EventQueue> events_;
+  const std::unique_ptr<Subscription> subscription_;
+};
+
+}  // namespace
+
+WantedPieces::WantedPieces(const google::protobuf::RepeatedField<std::uint32_t>& numbers,
+                           PieceNumber piece_count)
+    : wanted_(piece_count, false) {
+  for (const PieceNumber number : numbers) {
+    if (number >= piece_count || wanted_[number]) continue;
+    wanted_[number] = true;
+    ++count_;
+  }
+}
+
+void WantedPieces::Remove(PieceNumber number) {
+  if (!Contains(number)) return;
+  wanted_[number] = false;
+  --count_;
+}
+
+std::vector<PieceNumber> WantedPieces::List() const {
+  std::vector<PieceNumber> numbers;
+  numbers.reserve(count_);
+  for (PieceNumber number = 0; number < wanted_.size(); ++number) {
+    if (wanted_[number]) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+Awaitable<absl::Status> ServeSyncPieces(const ServiceDeps& deps,
+                                        const pb::dfdaemon::SyncPiecesRequest& request,
+                                        rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer) {
+  auto task = deps.storage.Find(TaskKind::kStandard, TaskId(request.task_id()));
+  if (task == nullptr || task->removed()) {
+    co_return absl::InternalError(StrCat("task ", request.task_id(), " not found"));
+  }
+  if (task->times().failed_at) {
+    co_return absl::InternalError(StrCat("task ", request.task_id(), " failed"));
+  }
+  // Children wait for the headers only so long, and the first piece may come late.
+  writer.SendInitialMetadata();
+  PieceStream stream(deps, request, writer, std::move(task));
+  co_return co_await stream.Run();
+}
+
+Awaitable<absl::Status> ServeSyncHost(const ServiceDeps& deps,
+                                      rpc::Writer<pb::common::Host>& writer) {
+  while (true) {
+    const auto version = deps.network.sampled().version();
+    pb::common::Host host;
+    ToProto(deps.network.latest(), *host.mutable_network());
+    if (!co_await writer.Write(std::move(host))) co_return absl::CancelledError("child is gone");
+    (void)co_await deps.network.sampled().WaitPast(version);
+  }
+}
+
+}  // namespace dragonfly::dfdaemon
