@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,16 @@ struct PieceRecord {
   WallTime created_at;
 };
 
+/// What a server needs to send a piece. Holds nothing of its own: `parent_id` points into the task.
+struct PieceLocation {
+  std::uint64_t offset = 0;  ///< Bytes from the start of the content.
+  std::uint64_t length = 0;  ///< Bytes.
+  std::optional<std::uint32_t> crc32;
+  std::string_view parent_id;  ///< Valid as long as the StoredTask lives.
+  std::chrono::nanoseconds cost{0};
+  WallTime created_at;
+};
+
 /// What is fixed when a task is created.
 struct TaskSpec {
   TaskKind kind = TaskKind::kStandard;
@@ -42,6 +53,10 @@ struct TaskSpec {
   std::uint64_t piece_length = 0;    ///< Bytes; > 0.
   std::uint64_t content_length = 0;  ///< Bytes.
   HeaderList response_headers;       ///< Of the source's answer, replayed by the proxy.
+  /// Of persistent kinds only: eviction for room leaves the task alone.
+  bool persistent = false;
+  /// Of persistent kinds only: life from created_at; 0 = no limit.
+  std::chrono::seconds ttl{0};
 };
 
 struct TaskTimes {
@@ -111,12 +126,14 @@ class StoredTask {
   [[nodiscard]] virtual PieceNumber piece_count() const = 0;
 
   /// Descriptor of the content file, opened for reading; valid as long as this object lives, also
-  /// after the task was removed from the disk.
+  /// after the task was removed from the disk. Opened by the first call; -1 when that fails.
   [[nodiscard]] virtual int content_fd() const = 0;
   [[nodiscard]] virtual std::string content_path() const = 0;
 
   [[nodiscard]] virtual bool HasPiece(PieceNumber number) const = 0;
   [[nodiscard]] virtual std::optional<PieceRecord> Piece(PieceNumber number) const = 0;
+  /// A finished piece without any allocation.
+  [[nodiscard]] virtual std::optional<PieceLocation> Locate(PieceNumber number) const = 0;
   [[nodiscard]] virtual std::vector<PieceRecord> Pieces() const = 0;
   [[nodiscard]] virtual PieceNumber finished_pieces() const = 0;
   /// True when every piece is here. (times().finished_at tells only that some download succeeded.)
@@ -126,6 +143,10 @@ class StoredTask {
   virtual absl::StatusOr<Claim> ClaimPiece(PieceNumber number) = 0;
   /// Forgets a finished piece whose bytes turned out to be damaged; tells listeners kPieceReleased.
   virtual void DropPiece(PieceNumber number) = 0;
+  /// Reads a finished piece and compares its checksum; blocks. DataLoss (and the piece is dropped)
+  /// when the bytes are not what was committed or cannot be read; NotFound when it is not finished.
+  /// A piece without a checksum passes.
+  virtual absl::Status VerifyPiece(PieceNumber number) = 0;
 
   virtual void MarkFinished() = 0;    ///< Sets finished_at, clears failed_at.
   virtual void MarkFailed() = 0;      ///< Sets failed_at.
@@ -143,12 +164,32 @@ class StoredTask {
   /// While a pin lives, garbage collection leaves the task alone.
   [[nodiscard]] virtual std::shared_ptr<void> Pin() = 0;
   [[nodiscard]] virtual bool pinned() const = 0;
+  /// True once the task left the storage. What looked a task up and pinned it looks here afterwards:
+  /// the removal may have come in between.
+  [[nodiscard]] virtual bool removed() const = 0;
+};
+
+/// A task as garbage collection sees it.
+struct StoredTaskSummary {
+  TaskKind kind = TaskKind::kStandard;
+  TaskId id;
+  std::uint64_t content_length = 0;  ///< Bytes.
+  TaskTimes times;
+  bool complete = false;
+  bool pinned = false;
+  bool persistent = false;
+  std::chrono::seconds ttl{0};
 };
 
 struct StorageOptions {
   std::string dir = "/var/lib/dragonfly/";  ///< storage.dir
   bool keep = false;                        ///< storage.keep: reuse what an earlier process left.
   std::uint64_t disk_threshold = 0;         ///< gc.policy.diskThreshold, bytes; 0 = the whole disk.
+  /// Names the run of the kernel; empty = ask the kernel. Another than at the last start, without a
+  /// clean stop in between, means that written pages may be lost.
+  std::string boot_id{};
+  /// Told of what was dropped or could not be recorded. Called on any thread.
+  std::function<void(const std::string& text)> warn{};
 };
 
 struct DiskUsage {
@@ -161,7 +202,8 @@ struct DiskUsage {
 class Storage {
  public:
   /// Blocks. Creates directories, opens the metadata, drops unfinished pieces and content without a
-  /// record, and (with !keep) everything. Errors name the path and the reason.
+  /// record, and (with !keep) everything. FailedPrecondition when another process uses the directory.
+  /// Errors name the path and the reason. `clock` outlives storage and tasks.
   static absl::StatusOr<std::unique_ptr<Storage>> Open(StorageOptions options, const Clock& clock);
 
   /// Flushes metadata; blocks. Tasks still referenced stay readable.
@@ -169,15 +211,21 @@ class Storage {
 
   [[nodiscard]] virtual std::shared_ptr<StoredTask> Find(TaskKind kind, const TaskId& id) const = 0;
   [[nodiscard]] virtual std::vector<std::shared_ptr<StoredTask>> List() const = 0;
+  /// The same tasks by value, without opening anything.
+  [[nodiscard]] virtual std::vector<StoredTaskSummary> Summaries() const = 0;
 
   /// Returns the task, creating record and content file when absent; blocks. An existing task keeps
   /// its spec unless it holds no piece. ResourceExhausted "no space left …" when the disk has not
   /// enough room for the content; FailedPrecondition when an existing task with pieces has another
-  /// content length or piece length.
+  /// content length or piece length. InvalidArgument for an id that is not lower-case hexadecimal of
+  /// at most 128 digits, and for more than 2^24 pieces.
   virtual absl::StatusOr<std::shared_ptr<StoredTask>> Create(TaskSpec spec) = 0;
 
   /// Removes record, pieces and content file; blocks. Open readers keep reading. NotFound.
   virtual absl::Status Remove(TaskKind kind, const TaskId& id) = 0;
+  /// The same, but FailedPrecondition when the task is pinned or was used after `not_used_since`: for
+  /// garbage collection, whose choice may be out of date.
+  virtual absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) = 0;
 
   [[nodiscard]] virtual absl::StatusOr<DiskUsage> Usage() const = 0;
 };

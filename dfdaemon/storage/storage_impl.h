@@ -1,0 +1,83 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/mutex.h"
+#include "dfdaemon/storage/content_files.h"
+#include "dfdaemon/storage/metadata.h"
+#include "dfdaemon/storage/storage.h"
+#include "dfdaemon/storage/stored_task.h"
+#include "dfdaemon/storage/task_state.h"
+#include "dfdaemon/storage/verifier.h"
+
+namespace dragonfly::dfdaemon {
+
+class StorageImpl final : public Storage {
+ public:
+  StorageImpl(StorageOptions options, const Clock& clock);
+  ~StorageImpl() override;
+
+  /// What Storage::Open() does.
+  absl::Status Open();
+
+  [[nodiscard]] std::shared_ptr<StoredTask> Find(TaskKind kind, const TaskId& id) const override;
+  [[nodiscard]] std::vector<std::shared_ptr<StoredTask>> List() const override;
+  [[nodiscard]] std::vector<StoredTaskSummary> Summaries() const override;
+  absl::StatusOr<std::shared_ptr<StoredTask>> Create(TaskSpec spec) override;
+  absl::Status Remove(TaskKind kind, const TaskId& id) override;
+  absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) override;
+  [[nodiscard]] absl::StatusOr<DiskUsage> Usage() const override;
+
+ private:
+  using Key = std::pair<TaskKind, TaskId>;
+  struct Entry {
+    std::shared_ptr<TaskState> state;
+    std::weak_ptr<StoredTaskHandle> handle;  // Of those who use the task now.
+  };
+
+  absl::Status LockDir();
+  absl::Status OpenMetadata(const std::string& boot_id);
+  absl::Status Load();
+  /// Null when record and content do not fit together.
+  std::shared_ptr<TaskState> Restore(TaskRow row, const std::vector<PieceRecord>& pieces);
+  /// What Create() does to a task that is there already: it, an error, or null to make a new one.
+  absl::StatusOr<std::shared_ptr<StoredTask>> UseExisting(const TaskSpec& spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CreateContent(const TaskSpec& spec);
+  absl::Status RemoveTask(const Key& key, std::optional<WallTime> not_used_since);
+  /// With `key` marked as busy.
+  absl::Status RemoveBusy(const Key& key, const std::shared_ptr<TaskState>& state,
+                          std::optional<WallTime> not_used_since);
+  [[nodiscard]] DiskUsage WithThreshold(DiskUsage disk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<StoredTaskHandle> HandleOf(Entry& entry) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool SyncContent();
+
+  const StorageOptions options_;
+  const Clock& clock_;
+  FileDescriptor lock_;
+  const std::shared_ptr<ContentFiles> files_;
+  std::shared_ptr<Metadata> metadata_;
+  std::unique_ptr<Verifier> verifier_;
+
+  mutable Mutex mutex_;
+  CondVar idle_;  // An entry of busy_ went away.
+  mutable absl::flat_hash_map<Key, Entry> tasks_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<Key> busy_ ABSL_GUARDED_BY(mutex_);  // Being created or removed.
+  std::uint64_t content_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all content files.
+  Metadata::Ticket last_removal_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Tasks in use keep their descriptors open between requests.
+  mutable std::array<std::shared_ptr<StoredTaskHandle>, 32> recent_ ABSL_GUARDED_BY(mutex_);
+  mutable std::size_t next_recent_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace dragonfly::dfdaemon
