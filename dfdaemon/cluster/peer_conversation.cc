@@ -15,6 +15,16 @@ Awaitable<absl::Status> WriteOne(ConversationStream::Stream& stream,
   co_return sent ? absl::OkStatus() : absl::UnavailableError("stream is over");
 }
 
+// Half-closes and waits for the scheduler's end: a call that is cancelled at once may lose the last
+// reports, which the scheduler has not read yet.
+Awaitable<absl::Status> EndCall(ConversationStream::Stream& stream) {
+  co_await stream.WritesDone();
+  while (true) {
+    const auto answer = co_await stream.Read();
+    if (!answer.ok() || !answer->has_value()) co_return absl::OkStatus();
+  }
+}
+
 }  // namespace
 
 ConversationStream::ConversationStream(asio::any_io_executor executor, PeerIdentity peer,
@@ -103,8 +113,13 @@ Awaitable<> ConversationStream::WriteReports(std::shared_ptr<ConversationStream>
       self->changed_.Notify();
     }
   }
-  // Nobody reads any more once the driver has left; with it the last reference cancels the call.
-  if (!self->over_ && self->abandoned_until_) co_await self->stream_->WritesDone();
+  // Nobody else reads any more once the driver has left; with this coroutine the last reference goes,
+  // which cancels what is left of the call.
+  if (self->over_ || !self->abandoned_until_) co_return;
+  const auto left = *self->abandoned_until_ - std::chrono::steady_clock::now();
+  if (left > Duration::zero()) {
+    (void)co_await WithTimeout(EndCall(*self->stream_), left, "end conversation");
+  }
 }
 
 }  // namespace dragonfly::dfdaemon

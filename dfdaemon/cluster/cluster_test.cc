@@ -1,0 +1,337 @@
+// Schedulers: conversations, announcing, the list and its refresh.
+
+#include <gmock/gmock.h>
+
+#include "common/base/strings.h"
+#include "common/ids/ids.h"
+#include "common/testing/matchers.h"
+#include "common/testing/temp_dir.h"
+#include "dfdaemon/cluster/announcer.h"
+#include "dfdaemon/cluster/fake_cluster.h"
+#include "dfdaemon/cluster/grpc_scheduler_client.h"
+#include "dfdaemon/cluster/scheduler_refresher.h"
+
+namespace dragonfly::dfdaemon {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+HostIdentity Host() {
+  HostIdentity host;
+  host.id = MakeHostId("127.0.0.1", "node", true);
+  host.type = 1;
+  host.is_seed = true;
+  host.hostname = "node";
+  host.name = "node";
+  host.ip = "127.0.0.1";
+  host.idc = "east";
+  host.upload_port = 4000;
+  host.proxy_port = 4001;
+  host.scheduler_cluster_id = 7;
+  return host;
+}
+
+// The daemon's side, on `io`.
+class SchedulersTest : public ClusterTest {
+ protected:
+  void TearDown() override {
+    Run(client_.Stop());
+    Run(announcer_.Stop());
+    ClusterTest::TearDown();
+  }
+
+  static Awaitable<> Put(SchedulerDirectory& directory, std::vector<SchedulerEndpoint> endpoints) {
+    directory.Replace(std::move(endpoints));
+    co_return;
+  }
+  void Know(std::vector<SchedulerEndpoint> endpoints) {
+    Run(Put(directory_, std::move(endpoints)));
+  }
+
+  static PeerIdentity Peer(const std::string& task = std::string(64, 'a')) {
+    return {Host().id, TaskId(task), PeerId("peer-1")};
+  }
+
+  static AnnouncerOptions FastRetries() {
+    AnnouncerOptions options;
+    options.first_retry = milliseconds(1);
+    return options;
+  }
+  static SchedulerClientOptions ClientOptions() {
+    SchedulerClientOptions options;
+    options.host_id = Host().id;
+    return options;
+  }
+
+  SystemClock clock_;
+  HostProbe probe_{HostProbe::Paths{}, clock_};
+  NetworkMonitor network_{io_.executor(), NetworkMonitorOptions{.ip = "127.0.0.1"}};
+  rpc::ChannelPool channels_{rpc::ChannelOptions{}};
+  SchedulerDirectory directory_{io_.executor()};
+  Announcer announcer_{io_.executor(), FastRetries(), Host(), probe_,
+                       network_,       channels_,     directory_};
+  GrpcSchedulerClient client_{io_.executor(), ClientOptions(), channels_, directory_, announcer_};
+};
+
+// Sends every registration to the source and ends when the peer says how that went.
+Awaitable<absl::Status> SendToSource(FakeScheduler& scheduler, AnnounceStream& stream) {
+  while (true) {
+    auto message = co_await stream.Read();
+    if (!message) co_return absl::OkStatus();
+    scheduler.messages.Add(*message);
+    if (message->has_register_peer_request()) {
+      pb::scheduler::AnnouncePeerResponse response;
+      response.mutable_need_back_to_source_response()->set_description("nobody has it");
+      (void)co_await stream.Write(std::move(response));
+    }
+    if (message->has_download_peer_back_to_source_finished_request()) co_return absl::OkStatus();
+  }
+}
+
+// Knows no host until one has been announced.
+Awaitable<absl::Status> ForgetHosts(FakeScheduler& scheduler, AnnounceStream& stream) {
+  if (scheduler.hosts.size() == 0) co_return absl::NotFoundError("host not found");
+  co_return co_await SendToSource(scheduler, stream);
+}
+
+// One whole download from the source, as the driver talks about it.
+Awaitable<std::string> Converse(SchedulerClient& client, PeerIdentity peer) {
+  DownloadRequest request;
+  request.url = "http://origin/file";
+  ActualSizes sizes;
+  sizes.piece_length = 4 * kMiB;
+  sizes.content_length = 5 * kMiB;
+  sizes.piece_count = 2;
+  auto conversation = co_await client.AnnouncePeer(std::move(peer), std::move(request), sizes);
+  if (!conversation.ok()) co_return conversation.status().ToString();
+  auto decision = co_await (*conversation)->Next();
+  if (!decision.ok()) co_return decision.status().ToString();
+  if (!decision->has_value()) co_return "ended";
+  const auto* source = std::get_if<DownloadFromSource>(&**decision);
+  if (source == nullptr) co_return "another decision";
+  (*conversation)->Report(PeerBackToSourceStarted{source->description});
+  PieceFromSource piece;
+  piece.piece.number = 1;
+  (*conversation)->Report(piece);
+  (*conversation)->Report(PeerBackToSourceFinished{});
+  auto end = co_await (*conversation)->Next();
+  co_return end.ok() && !end->has_value() ? "done" : "no end";
+}
+
+TEST_F(SchedulersTest, AConversationReportsInOrderAndEndsWithTheScheduler) {
+  scheduler_.announce = SendToSource;
+  Know({Live()});
+  EXPECT_EQ(Run(Converse(client_, Peer())), "done");
+  const auto messages = scheduler_.messages.all();
+  ASSERT_EQ(messages.size(), 4U);
+  const auto& download = messages[0].register_peer_request().download();
+  EXPECT_EQ(download.url(), "http://origin/file");
+  EXPECT_EQ(download.actual_content_length(), 5 * kMiB);
+  EXPECT_EQ(download.concurrent_piece_count(), 8U);
+  EXPECT_EQ(messages[1].download_peer_back_to_source_started_request().description(),
+            "nobody has it");
+  EXPECT_EQ(messages[2].download_piece_back_to_source_finished_request().piece().number(), 1U);
+  EXPECT_TRUE(messages[3].has_download_peer_back_to_source_finished_request());
+  for (const auto& message : messages) EXPECT_EQ(message.peer_id(), "peer-1");
+}
+
+TEST_F(SchedulersTest, AnnouncesTheHostAgainWhenTheSchedulerForgotIt) {
+  scheduler_.announce = ForgetHosts;
+  Know({Live()});
+  EXPECT_EQ(Run(Converse(client_, Peer())), "done");
+  EXPECT_EQ(scheduler_.hosts.size(), 1U);
+}
+
+TEST_F(SchedulersTest, AsksTheNextOwnerWhenOneIsGone) {
+  scheduler_.announce = SendToSource;
+  const SchedulerEndpoint dead = Dead();
+  const SchedulerSet both({Live(), dead});
+  std::string task(64, '0');
+  for (int i = 0; both.Pick(TaskId(task))->port != dead.port; ++i) task = StrCat(100000 + i, task);
+  Know(both.endpoints());
+  EXPECT_EQ(Run(Converse(client_, Peer(task.substr(0, 64)))), "done");
+  EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+}
+
+TEST_F(SchedulersTest, SaysThatThereIsNoScheduler) {
+  EXPECT_THAT(Run(Converse(client_, Peer())), HasSubstr("available schedulers not found"));
+}
+
+Awaitable<> LeaveAfterAReport(SchedulerClient& client, PeerIdentity peer) {
+  DownloadRequest request;
+  request.url = "http://origin/file";
+  auto conversation = co_await client.AnnouncePeer(std::move(peer), std::move(request), {});
+  if (!conversation.ok()) co_return;
+  (void)co_await (*conversation)->Next();
+  (*conversation)->Report(PeerBackToSourceFailed{"origin said no"});
+}
+
+TEST_F(SchedulersTest, ReportsLeaveAlsoWhenTheDriverIsGone) {
+  scheduler_.announce = SendToSource;
+  Know({Live()});
+  Run(LeaveAfterAReport(client_, Peer()));
+  Run(client_.Stop());
+  const auto messages = scheduler_.messages.all();
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[1].download_peer_back_to_source_failed_request().description(),
+            "origin said no");
+}
+
+TEST_F(SchedulersTest, AnnouncesToASchedulerAsSoonAsItAppears) {
+  announcer_.Start();
+  Know({Live()});
+  ASSERT_TRUE(WaitFor([this] { return scheduler_.hosts.size() == 1; }));
+  const auto message = scheduler_.hosts.all().front();
+  EXPECT_EQ(message.host().id(), "127.0.0.1-node-seed");
+  EXPECT_EQ(message.host().type(), 1U);
+  EXPECT_EQ(message.host().port(), 4000);
+  EXPECT_EQ(message.host().download_port(), 4000);
+  EXPECT_EQ(message.host().proxy_port(), 4001);
+  EXPECT_EQ(message.host().network().idc(), "east");
+  EXPECT_EQ(message.host().scheduler_cluster_id(), 7U);
+  EXPECT_GT(message.host().memory().total(), 0U);
+  EXPECT_EQ(message.interval().seconds(), 300);
+}
+
+TEST_F(SchedulersTest, AnnouncesAgainAfterARefusal) {
+  scheduler_.take_host = [](std::size_t nth) {
+    return nth == 1 ? absl::UnavailableError("starting") : absl::OkStatus();
+  };
+  Know({Live()});
+  announcer_.Start();
+  EXPECT_TRUE(WaitFor([this] { return scheduler_.hosts.size() == 2; }));
+}
+
+TEST_F(SchedulersTest, AnnouncesToAllAndReportsTheFirstError) {
+  Know({Dead(), Live()});
+  const absl::Status status = Run(announcer_.AnnounceToAll());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("announce host to 127.0.0.1:"));
+  EXPECT_EQ(scheduler_.hosts.size(), 1U);
+  EXPECT_FALSE(Run(announcer_.DeleteHost()).ok());
+  EXPECT_THAT(scheduler_.deleted_hosts.all(), ElementsAre("127.0.0.1-node-seed"));
+}
+
+// A source that answers what the test put there.
+class ScriptedSource final : public SchedulerSource {
+ public:
+  explicit ScriptedSource(absl::StatusOr<std::vector<SchedulerEndpoint>>& answer)
+      : answer_(answer) {}
+  Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List() override { co_return answer_; }
+  [[nodiscard]] std::string name() const override { return "the script"; }
+
+ private:
+  absl::StatusOr<std::vector<SchedulerEndpoint>>& answer_;
+};
+
+class RefresherTest : public SchedulersTest {
+ protected:
+  absl::Status Refresh(SchedulerRefresher& refresher) { return Run(refresher.Refresh()); }
+  std::unique_ptr<SchedulerRefresher> Make() {
+    SchedulerRefresherOptions options;
+    options.cache_path = dir_.File("schedulers.json");
+    return std::make_unique<SchedulerRefresher>(io_.executor(), std::move(options),
+                                                std::make_unique<ScriptedSource>(answer_), channels_,
+                                                directory_, disk_);
+  }
+
+  BlockingPool disk_{1};
+  TempDir dir_;
+  absl::StatusOr<std::vector<SchedulerEndpoint>> answer_ = absl::UnavailableError("manager is away");
+};
+
+TEST_F(RefresherTest, LeavesOutWhoDoesNotAnswerAHealthCheck) {
+  answer_ = std::vector{Dead(), Live()};
+  const auto refresher = Make();
+  EXPECT_THAT(Refresh(*refresher), IsOk());
+  EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+  Run(refresher->Stop());
+}
+
+TEST_F(RefresherTest, GoesOnWithTheLastListWhenTheSourceIsAway) {
+  answer_ = std::vector{Live()};
+  const auto refresher = Make();
+  EXPECT_THAT(Refresh(*refresher), IsOk());
+  Know({});
+  answer_ = absl::UnavailableError("manager is away");
+  EXPECT_THAT(Refresh(*refresher), IsOk());
+  EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+  Run(refresher->Stop());
+}
+
+TEST_F(RefresherTest, RemembersTheListOverARestart) {
+  answer_ = std::vector{Live()};
+  const auto before = Make();
+  EXPECT_THAT(Refresh(*before), IsOk());
+  Run(before->Stop());
+  Know({});
+  answer_ = absl::UnavailableError("manager is away");
+  const auto after = Make();
+  EXPECT_THAT(Refresh(*after), IsOk());
+  EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+  Run(after->Stop());
+}
+
+TEST_F(RefresherTest, KeepsTheSchedulersInUseWhenNoneIsHealthy) {
+  Know({Live()});
+  answer_ = std::vector{Dead()};
+  const auto refresher = Make();
+  const absl::Status status = Refresh(*refresher);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("available schedulers not found"));
+  EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+  Run(refresher->Stop());
+}
+
+TEST_F(RefresherTest, TellsWhySchedulersAreUnknown) {
+  const auto refresher = Make();
+  EXPECT_EQ(Refresh(*refresher).message(), "the script: manager is away");
+  answer_ = std::vector<SchedulerEndpoint>();
+  EXPECT_EQ(Refresh(*refresher).message(), "the script knows no scheduler");
+  EXPECT_THAT(directory_.current()->endpoints(), IsEmpty());
+  Run(refresher->Stop());
+}
+
+TEST_F(SchedulersTest, AsksTheManagerAsWhatItIs) {
+  auto& good = *manager_.answer.add_schedulers();
+  good.set_hostname("s1");
+  good.set_ip("10.0.0.1");
+  good.set_port(8002);
+  good.set_scheduler_cluster_id(7);
+  manager_.answer.add_schedulers()->set_ip("10.0.0.2");  // Without a port.
+  const auto source = MakeManagerSource(StrCat("127.0.0.1:", port()), {}, Host());
+  const auto listed = Run(source->List());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_THAT(*listed, ElementsAre(SchedulerEndpoint{"s1", "10.0.0.1", 8002, 7}));
+  const auto request = manager_.requests.all().front();
+  EXPECT_EQ(request.source_type(), pb::manager::SEED_PEER_SOURCE);
+  EXPECT_EQ(request.hostname(), "node");
+  EXPECT_EQ(request.idc(), "east");
+  EXPECT_EQ(request.scheduler_cluster_id(), 7U);
+}
+
+TEST_F(SchedulersTest, TakesSchedulersFromAFileInItsOrder) {
+  LocalSchedulers local;
+  local.addrs = {"127.0.0.2:8002", "127.0.0.1:8003"};
+  const auto source = MakeLocalSource("file x", [&] { return local; });
+  const auto listed = Run(source->List());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_EQ(listed->size(), 2U);
+  EXPECT_EQ((*listed)[0].address(), "127.0.0.2:8002");
+  EXPECT_EQ((*listed)[1].address(), "127.0.0.1:8003");
+  local.addrs = {"127.0.0.1"};
+  EXPECT_THAT(std::string(Run(source->List()).status().message()),
+              HasSubstr("'127.0.0.1' is not host:port"));
+}
+
+TEST(ManagerAddressTest, NeedsASchemeAndKnowsThePort) {
+  EXPECT_EQ(ManagerAddress("http://manager:1234").value(), "manager:1234");
+  EXPECT_EQ(ManagerAddress("http://manager").value(), "manager:65003");
+  EXPECT_EQ(ManagerAddress("http://[::1]:5").value(), "[::1]:5");
+  EXPECT_FALSE(ManagerAddress("manager:65003").ok());
+  EXPECT_FALSE(ManagerAddress("").ok());
+}
+
+}  // namespace
+}  // namespace dragonfly::dfdaemon
