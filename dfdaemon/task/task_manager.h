@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,19 +15,15 @@
 #include "common/async/runtime.h"
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "common/ids/piece_math.h"
+#include "common/log/logger.h"
 #include "dfdaemon/cluster/scheduler_client.h"
 #include "dfdaemon/source/source.h"
 #include "dfdaemon/storage/storage.h"
+#include "dfdaemon/task/task_metrics.h"
 #include "dfdaemon/transfer/piece_fetcher.h"
 
 namespace dragonfly::dfdaemon {
-
-/// Position of a piece that a download will deliver.
-struct PieceSpan {
-  PieceNumber number = 0;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-};
 
 /// Known before the first byte arrives.
 struct DownloadStarted {
@@ -64,6 +62,11 @@ struct TaskManagerOptions {
   std::chrono::milliseconds collected_piece_timeout{360'000};
   std::chrono::milliseconds write_piece_timeout{360'000};
   std::chrono::milliseconds schedule_timeout{3 * 3600 * 1000};
+  /// Waits until so many bytes may be fetched for prefetching; absent = no limit of its own.
+  std::function<Awaitable<>(std::uint64_t bytes)> acquire_prefetch;
+  /// For tests that want the same order every time; absent = from the system.
+  std::optional<std::uint64_t> random_seed;
+  Logger log;
 };
 
 /// Turns requests into downloads: ONE driver for every kind of task. Lives on the `io` executor.
@@ -79,6 +82,7 @@ class TaskManager {
     PieceFetcher& fetcher;
     SchedulerClient& scheduler;
     ParentClient& parents;
+    TaskMetrics& metrics;
   };
   static std::unique_ptr<TaskManager> Create(TaskManagerOptions options, Collaborators with);
 
