@@ -56,39 +56,70 @@ struct SourceErrorInfo {
 };
 
 /// A Status for a failure at the source. Code: NotFound 404/410 · PermissionDenied 401/403 ·
-/// ResourceExhausted 429 · Unavailable 5xx and transport errors · Internal others.
+/// ResourceExhausted 429 · Unavailable 5xx, 408 and transport errors · Internal others.
 absl::Status SourceError(SourceErrorInfo info);
+/// The same with another code: DataLoss for a source that lies or changed, DeadlineExceeded.
+absl::Status SourceError(absl::StatusCode code, SourceErrorInfo info);
 /// The details, when `status` came from the source.
 std::optional<SourceErrorInfo> GetSourceError(const absl::Status& status);
 
+/// Takes the pieces of a whole object in order.
+struct PieceSequence {
+  virtual ~PieceSequence() = default;
+  /// The writer for piece `number`, or null to throw its bytes away.
+  virtual PieceWriter* Begin(PieceNumber number) = 0;
+  /// The piece's bytes are all appended: commit it.
+  virtual absl::Status End(PieceNumber number) = 0;
+};
+
+/// A whole object in a file without a name, which goes away with this.
+class SpooledContent {
+ public:
+  virtual ~SpooledContent() = default;
+  [[nodiscard]] virtual std::uint64_t length() const = 0;  ///< Bytes.
+  /// Hands the bytes to `pieces`, as FetchAll does; blocks on the disk.
+  virtual absl::Status CopyTo(std::uint64_t piece_length, PieceSequence& pieces) = 0;
+};
+
 /// Reads content from where it originally lives. One instance per daemon; any serial executor of the
-/// `data` runtime may call it. Retries with backoff inside; honours cancellation.
+/// `data` runtime may call it. Retries with backoff inside; honours cancellation. Writers and
+/// sequences are called on one thread at a time, until the function has returned.
+///
+/// A failure at the source is a SourceError whose text may reach the user; failures of a writer or
+/// sequence come back as they are.
 class Source {
  public:
+  using PieceSequence = dfdaemon::PieceSequence;
+
   virtual ~Source() = default;
 
-  /// Length and headers of the object. InvalidArgument for a URL or scheme it does not know; a
-  /// SourceError otherwise.
+  /// Length and headers of the object, asked of the source itself and not of a cached redirect
+  /// target. InvalidArgument for a URL or scheme it does not know.
   virtual Awaitable<absl::StatusOr<SourceStat>> Stat(SourceRequest request) = 0;
 
   /// Fetches the bytes of the writer's piece into it; does not commit. `total_length` is the content
   /// length the task was created with: a source that answers with another length, another range or
-  /// fewer bytes is DataLoss (the source changed or lies). Limits of bandwidth are the source's own.
+  /// fewer bytes is DataLoss (the source changed or lies). Continues behind writer.written(), also
+  /// after a broken connection. Limits of bandwidth are the source's own.
   virtual Awaitable<absl::Status> FetchPiece(SourceRequest request, std::uint64_t total_length,
                                              PieceWriter& writer) = 0;
 
-  /// Fetches the whole object once, from its first byte, handing the pieces to `next_writer` in
-  /// order (null = skip this piece's bytes): for sources without ranges. Commits each piece through
-  /// `commit`.
-  struct PieceSequence {
-    virtual ~PieceSequence() = default;
-    /// The writer for piece `number`, or null to throw its bytes away.
-    virtual PieceWriter* Begin(PieceNumber number) = 0;
-    /// The piece's bytes are all appended.
-    virtual absl::Status End(PieceNumber number) = 0;
-  };
+  /// Fetches the whole object once, from its first byte, handing the pieces to `pieces` in order: for
+  /// sources without ranges. After a broken connection it reads again from the start, skips what the
+  /// pieces have, and gives up with DataLoss when the source does not show by ETag or Last-Modified
+  /// that it is the same object. DataLoss for another length.
   virtual Awaitable<absl::Status> FetchAll(SourceRequest request, std::uint64_t total_length,
                                            std::uint64_t piece_length, PieceSequence& pieces) = 0;
+
+  /// For objects whose length Stat could not tell (and a task must know it): reads the object once,
+  /// into a file without a name in `directory`, so that it can be cut into pieces afterwards.
+  /// ResourceExhausted beyond `length_max` bytes: give what the disk has to spare, half of it, since
+  /// the content file needs the same again.
+  virtual Awaitable<absl::StatusOr<std::unique_ptr<SpooledContent>>> Spool(
+      SourceRequest request, std::string directory, std::uint64_t length_max) {
+    (void)request, (void)directory, (void)length_max;
+    co_return absl::UnimplementedError("the source does not tell the length of the content");
+  }
 };
 
 }  // namespace dragonfly::dfdaemon
