@@ -72,7 +72,7 @@ class HttpBodySink {
   virtual ~HttpBodySink() = default;
   /// The response head, once, before any body. A bad status aborts the exchange and becomes Fetch's.
   virtual absl::Status OnHead(const HttpClientResponse& head) = 0;
-  /// The next bytes of the body, at most 512 KiB, valid during the call; all of them count as taken.
+  /// The next bytes of the body, 16 KiB at most, valid during the call; all of them count as taken.
   /// After kPause nothing more comes until WhenReady() has returned. A bad status as in OnHead.
   virtual absl::StatusOr<Flow> OnBody(std::span<const std::byte> bytes) = 0;
   /// Awaited after kPause.
@@ -94,7 +94,7 @@ class HttpExchange {
   /// The response head; the same one when called again.
   virtual Awaitable<absl::StatusOr<HttpClientResponse>> ReadHead() = 0;
   /// The next bytes of the response body, valid until the next call; empty at its end. The source is
-  /// read at most 1 MiB ahead.
+  /// read at most 512 KiB ahead.
   virtual Awaitable<absl::StatusOr<std::span<const std::byte>>> ReadSome() = 0;
 };
 
