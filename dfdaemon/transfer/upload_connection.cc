@@ -1,0 +1,271 @@
+#include "dfdaemon/transfer/upload_connection.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "common/base/status_macros.h"
+#include "common/base/status_util.h"
+#include "common/base/strings.h"
+
+namespace dragonfly::dfdaemon {
+namespace {
+
+// A connection without requests lets go of its task after this time, so that it can be collected.
+constexpr auto kHoldTask = std::chrono::seconds(1);
+// Read from the disk beyond what is sent next.
+constexpr std::uint64_t kReadAhead = 4 * kMiB;
+
+SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+// Whether the byte at `offset` can be read without waiting for the disk.
+bool IsCached(int content, std::uint64_t offset) {
+  std::byte byte{};
+  const iovec to{&byte, 1};
+  if (::preadv2(content, &to, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0) return true;
+  return errno != EAGAIN;  // Some file systems cannot tell.
+}
+
+// Counts an upload that was started and not finished as failed, also when it is cancelled.
+class UploadTally {
+ public:
+  UploadTally(TransferMetrics& metrics, TaskKind kind) : metrics_(metrics), kind_(kind) {
+    metrics_.UploadStarted();
+  }
+  ~UploadTally() {
+    if (!finished_) metrics_.UploadFailed(kind_);
+  }
+  UploadTally(const UploadTally&) = delete;
+  UploadTally& operator=(const UploadTally&) = delete;
+
+  void Finished(std::uint64_t bytes) {
+    finished_ = true;
+    metrics_.UploadFinished(kind_, bytes);
+  }
+
+ private:
+  TransferMetrics& metrics_;
+  const TaskKind kind_;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+UploadConnection::UploadConnection(const UploadContext& context, TcpStream::Socket socket)
+    : context_(context), stream_(std::move(socket)) {}
+
+Awaitable<> UploadConnection::Run() {
+  absl::Status status;
+  do {
+    status = co_await ReadRequest();
+    if (status.ok()) status = co_await Answer();
+  } while (status.ok());
+  LogEnd(status);
+}
+
+void UploadConnection::LogEnd(const absl::Status& status) const {
+  if (absl::IsOutOfRange(status) || !context_.log.Enabled(LogLevel::kDebug)) return;
+  context_.log.Debug("vortex connection ended", {{"error", status}});
+}
+
+Awaitable<absl::Status> UploadConnection::ReadRequest() {
+  std::memmove(in_.data(), in_.data() + request_bytes_, in_bytes_ - request_bytes_);
+  in_bytes_ -= std::exchange(request_bytes_, 0);
+  request_deadline_ = Now() + context_.options.request_timeout;
+  while (true) {
+    const auto parse =
+        VortexParser().ParseRequest(std::span(in_).first(in_bytes_), kind_, request_);
+    if (parse.state == VortexParse::State::kBad) {
+      co_return absl::InvalidArgumentError(StrCat("read request: ", parse.reason));
+    }
+    if (parse.state == VortexParse::State::kDone) {
+      request_bytes_ = parse.consumed;
+      co_return absl::OkStatus();
+    }
+    const ssize_t got =
+        ::recv(stream_.fd(), in_.data() + in_bytes_, in_.size() - in_bytes_, MSG_DONTWAIT);
+    if (got > 0) {
+      if (in_bytes_ == 0) request_deadline_ = Now() + context_.options.request_timeout;
+      in_bytes_ += static_cast<std::size_t>(got);
+    } else if (got == 0) {
+      co_return in_bytes_ == 0 ? absl::OutOfRangeError("no more requests")
+                               : absl::UnavailableError("read request: peer closed half-way");
+    } else if (errno == EAGAIN) {
+      CO_RETURN_IF_ERROR(Annotate(co_await WaitForRequest(), "read request"));
+    } else if (errno != EINTR) {
+      co_return SocketError(errno, "read request");
+    }
+  }
+}
+
+Awaitable<absl::Status> UploadConnection::WaitForRequest() {
+  if (in_bytes_ > 0) {
+    stream_.ExpireAt(request_deadline_);
+    co_return co_await stream_.WaitReadable();
+  }
+  if (task_ != nullptr) {
+    stream_.ExpireAt(Now() + std::min<Duration>(kHoldTask, context_.options.idle_timeout));
+    absl::Status status = co_await stream_.WaitReadable();
+    if (!absl::IsDeadlineExceeded(status)) co_return status;
+    ReleaseTask();
+  }
+  stream_.ExpireAt(Now() + context_.options.idle_timeout);
+  const absl::Status status = co_await stream_.WaitReadable();
+  // Nobody is missed.
+  if (absl::IsDeadlineExceeded(status)) co_return absl::OutOfRangeError("idle");
+  co_return status;
+}
+
+void UploadConnection::UseTask() {
+  if (task_ != nullptr && !task_->removed() && task_->spec().kind == kind_ &&
+      task_->spec().id.str() == request_.task_id) {
+    return;
+  }
+  ReleaseTask();
+  task_ = context_.storage.Find(kind_, TaskId(request_.task_id));
+  if (task_ == nullptr) return;
+  pin_ = task_->Pin();
+  if (task_->removed()) ReleaseTask();
+}
+
+void UploadConnection::ReleaseTask() {
+  pin_.reset();
+  task_.reset();
+}
+
+std::string UploadConnection::PieceName() const {
+  return StrCat(request_.task_id, "-", request_.number);
+}
+
+Awaitable<absl::Status> UploadConnection::Answer() {
+  UploadTally tally(context_.metrics, kind_);
+  UseTask();
+  const auto piece = task_ != nullptr ? task_->Locate(request_.number) : std::nullopt;
+  if (!piece.has_value()) {
+    co_return co_await SendError(VortexErrorCode::kNotFound,
+                                 StrCat("piece ", PieceName(), " not found"));
+  }
+  const int content = task_->content_fd();
+  if (content < 0) {
+    co_return co_await SendError(
+        VortexErrorCode::kInternal,
+        StrCat("failed to get piece ", PieceName(), " content: cannot open the file"));
+  }
+  task_->Touch();
+  const absl::Status status = co_await SendPiece(*piece, content);
+  if (status.ok()) {
+    tally.Finished(piece->length);
+  } else if (absl::IsDataLoss(status)) {
+    task_->DropPiece(request_.number);
+    context_.log.Warn("dropped a damaged piece",
+                      {{"piece_id", PieceName()}, {"error", status}});
+  }
+  co_return status;
+}
+
+std::size_t UploadConnection::WriteHead(const PieceLocation& piece) {
+  char digest[sizeof("crc32:4294967295")] = "crc32:";
+  VortexMetadata metadata;
+  metadata.number = request_.number;
+  metadata.offset = piece.offset;
+  metadata.length = piece.length;
+  if (piece.crc32.has_value()) {
+    const auto end = std::to_chars(digest + std::strlen(digest), std::end(digest), *piece.crc32);
+    metadata.digest = {digest, static_cast<std::size_t>(end.ptr - digest)};
+  }
+  metadata.parent_id = piece.parent_id;
+  metadata.cost_seconds = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(piece.cost).count()));
+  metadata.created_at_seconds =
+      std::chrono::floor<std::chrono::seconds>(piece.created_at.time_since_epoch()).count();
+  const VortexTag tag = VortexContentTag(kind_);
+  const std::size_t size = WriteVortexContent(next_id_, tag, metadata, out_);
+  if (size > 0) return size;
+  // An id of that length is no peer's that anybody could look up.
+  metadata.parent_id = {};
+  return WriteVortexContent(next_id_, tag, metadata, out_);
+}
+
+Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int content) {
+  ++next_id_;
+  std::size_t head_bytes = WriteHead(piece);
+  std::uint64_t offset = piece.offset;
+  std::uint64_t rest = piece.length;
+  while (rest > 0) {
+    const std::uint64_t chunk = std::min<std::uint64_t>(rest, context_.options.chunk_bytes);
+    if (!context_.limiter.unlimited()) co_await context_.limiter.Acquire(chunk);
+    if (!IsCached(content, offset) || !IsCached(content, offset + chunk - 1)) {
+      co_await ReadAhead(content, offset, chunk, rest);
+    }
+    stream_.ExpireAt(Now() + context_.options.send_timeout);
+    if (head_bytes > 0) {
+      // Leaves together with the first bytes of the piece.
+      const std::size_t size = std::exchange(head_bytes, 0);
+      CO_RETURN_IF_ERROR(co_await stream_.SendAll(std::span(out_).first(size), MSG_MORE));
+    }
+    CO_RETURN_IF_ERROR(co_await SendBytes(content, offset, chunk));
+    offset += chunk;
+    rest -= chunk;
+    if (rest > 0) co_await asio::post(stream_.socket().get_executor(), asio::use_awaitable);
+  }
+  co_return absl::OkStatus();
+}
+
+Awaitable<absl::Status> UploadConnection::SendBytes(int content, std::uint64_t offset,
+                                                    std::uint64_t length) {
+  auto at = static_cast<off_t>(offset);
+  while (length > 0) {
+    const ssize_t sent = ::sendfile(stream_.fd(), content, &at, length);
+    if (sent > 0) {
+      length -= static_cast<std::uint64_t>(sent);
+    } else if (sent == 0) {
+      co_return absl::DataLossError("content file ends before the piece does");
+    } else if (errno == EAGAIN) {
+      stream_.ExpireAt(Now() + context_.options.send_timeout);
+      CO_RETURN_IF_ERROR(Annotate(co_await stream_.WaitWritable(), "send piece"));
+    } else if (errno == EIO) {
+      co_return absl::DataLossError("content file cannot be read");
+    } else if (errno != EINTR) {
+      co_return SocketError(errno, "send piece");
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+Awaitable<> UploadConnection::ReadAhead(int content, std::uint64_t offset, std::uint64_t length,
+                                        std::uint64_t rest_of_piece) {
+  auto read = [content, offset, length, rest_of_piece] {
+    const std::uint64_t window = std::min(rest_of_piece, length + kReadAhead);
+    (void)::posix_fadvise(content, static_cast<off_t>(offset), static_cast<off_t>(window),
+                          POSIX_FADV_WILLNEED);
+    // Errors show when the bytes are sent.
+    std::byte byte{};
+    for (std::uint64_t at = offset; at < offset + length; at += 64 * kKiB) {
+      (void)::pread(content, &byte, 1, static_cast<off_t>(at));
+    }
+    (void)::pread(content, &byte, 1, static_cast<off_t>(offset + length - 1));
+    return true;
+  };
+  co_await context_.disk.Run(std::move(read));
+}
+
+Awaitable<absl::Status> UploadConnection::SendError(VortexErrorCode code,
+                                                    std::string_view message) {
+  // Ids of a request are of 64 bytes, so it fits.
+  const std::size_t size = WriteVortexError(++next_id_, {code, message}, out_);
+  stream_.ExpireAt(Now() + context_.options.send_timeout);
+  return stream_.SendAll(std::span(out_).first(size), 0);
+}
+
+}  // namespace dragonfly::dfdaemon
