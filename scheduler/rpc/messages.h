@@ -1,0 +1,46 @@
+#pragma once
+
+#include <span>
+
+#include "common/base/clock.h"
+#include "common/rpc/pb.h"
+#include "scheduler.pb.h"
+#include "scheduler/rpc/scheduler_metrics.h"
+#include "scheduler/selection/dispatcher.h"
+
+namespace dragonfly::scheduler {
+
+/// Turns the steady times of the swarm into those that leave the process.
+struct Times {
+  SteadyTime steady;
+  WallTime wall;
+
+  static Times Of(const Clock& clock) { return {clock.Now(), clock.WallNow()}; }
+  [[nodiscard]] WallTime ToWall(SteadyTime time) const {
+    return wall - std::chrono::duration_cast<WallTime::duration>(steady - time);
+  }
+};
+
+// Messages in. They have passed Validate().
+
+[[nodiscard]] Registration ToRegistration(const pb::common::Download& download);
+/// Fills `report` so that it keeps the memory it has.
+void FillReport(const pb::common::Piece& piece, PieceReport& report);
+/// Load figures that this announcement leaves out are taken from the `previous` one, which may be
+/// null.
+[[nodiscard]] HostInfo ToHostInfo(const pb::scheduler::AnnounceHostRequest& request,
+                                  const HostInfo* previous);
+[[nodiscard]] AnnounceLabels LabelsOf(const pb::common::Host& host);
+
+// Messages out.
+
+/// With `source_pieces`, as StatTask and StatPeer answer; without, as parents are described.
+enum class Pieces : std::uint8_t { kLeaveOut, kInclude };
+void FillTask(const Task& task, const Times& times, Pieces pieces, pb::common::Task& out);
+void FillPeer(const Peer& peer, const Times& times, Pieces pieces, pb::common::Peer& out);
+/// As ListHosts answers.
+void FillHost(const HostInfo& host, std::uint64_t scheduler_cluster_id, pb::common::Host& out);
+[[nodiscard]] pb::scheduler::AnnouncePeerResponse ParentsResponse(
+    std::span<const ParentFinder::Candidate> parents, const Times& times);
+
+}  // namespace dragonfly::scheduler

@@ -1,0 +1,137 @@
+#include "scheduler/selection/evaluator.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "common/base/strings.h"
+
+namespace dragonfly::scheduler {
+namespace {
+
+// Weights and formulas: Go scheduler/scheduling/evaluator/evaluator_default.go, v2.4.0.
+constexpr double kLoadQualityWeight = 0.6;
+constexpr double kIdcAffinityWeight = 0.2;
+constexpr double kLocationAffinityWeight = 0.1;
+constexpr double kHostTypeWeight = 0.1;
+
+constexpr double kPeakBandwidthUsageWeight = 0.5;
+constexpr double kBandwidthDurationWeight = 0.3;
+constexpr double kConcurrencyWeight = 0.2;
+
+constexpr double kBandwidthWindowSeconds = 60;
+constexpr double kConcurrencyPieceBytes = 16 * 1024 * 1024;
+constexpr std::size_t kLocationElements = 5;
+
+double PeakBandwidthUsage(std::uint64_t max, std::uint64_t tx) {
+  if (max == 0 || tx >= max) return 0;
+  return 1 - static_cast<double>(tx) / static_cast<double>(max);
+}
+
+/// Share of the window that is left after everything that children still want was sent.
+double BandwidthDuration(std::uint64_t max, std::uint64_t content_length) {
+  if (max == 0) return 0;
+  if (content_length == 0) return 1;
+  const std::uint64_t bits = content_length * 8;  // Wraps like the original's.
+  const double share =
+      static_cast<double>(bits) / static_cast<double>(max) / kBandwidthWindowSeconds;
+  return share >= 1 ? 0 : 1 - share;
+}
+
+/// How well the link carries the pieces asked for at once.
+double Concurrency(std::uint64_t max, std::uint64_t pieces) {
+  if (max == 0) return 0;
+  const double needed = static_cast<double>(max) / kConcurrencyPieceBytes / 8;
+  if (needed <= 1) return 0;
+  if (pieces == 0) return 1;
+  const double ratio = static_cast<double>(pieces) / needed;
+  return ratio <= 1 ? 1 : 1 / ratio;
+}
+
+double IdcAffinity(std::string_view a, std::string_view b) {
+  if (a.empty() || b.empty()) return 0;
+  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b)) ? 1 : 0;
+}
+
+std::string_view TakeElement(std::string_view& location, bool& more) {
+  const std::size_t end = location.find('|');
+  const std::string_view element = location.substr(0, end);
+  more = end != std::string_view::npos;
+  location = more ? location.substr(end + 1) : std::string_view();
+  return element;
+}
+
+double LocationAffinity(std::string_view a, std::string_view b) {
+  if (a.empty() || b.empty()) return 0;
+  if (absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b))) return 1;
+  std::size_t equal = 0;
+  bool more_a = true;
+  bool more_b = true;
+  while (more_a && more_b && equal < kLocationElements) {
+    const std::string_view element_a = TakeElement(a, more_a);
+    const std::string_view element_b = TakeElement(b, more_b);
+    if (!absl::EqualsIgnoreCase(ToAbsl(element_a), ToAbsl(element_b))) break;
+    ++equal;
+  }
+  return static_cast<double>(equal) / kLocationElements;
+}
+
+/// A seed that has only just begun is the best parent there is, one that has finished the worst:
+/// by then others can serve.
+double HostTypeScore(const Peer& parent) {
+  if (!IsSeed(parent.host_info().type)) return 0.5;
+  const bool beginning =
+      parent.state() == PeerState::kReceivedNormal || parent.state() == PeerState::kRunning;
+  return beginning ? 1 : 0;
+}
+
+class DefaultEvaluator final : public Evaluator {
+ public:
+  [[nodiscard]] double Score(const Peer& parent, const Peer& child) const override {
+    return DefaultScore(parent, child).total;
+  }
+
+  [[nodiscard]] bool IsBadParent(const Peer& peer) const override {
+    switch (peer.state()) {
+      case PeerState::kRunning:
+      case PeerState::kBackToSource:
+      case PeerState::kSucceeded:
+        return peer.piece_costs.LastIsOutlier();
+      default:
+        return true;
+    }
+  }
+};
+
+}  // namespace
+
+ScoreParts DefaultScore(const Peer& parent, const Peer& child) {
+  const HostInfo& from = parent.host_info();
+  const HostInfo& to = child.host_info();
+  const UploadLoad load = parent.host().load();
+  ScoreParts parts;
+  parts.peak_bandwidth_usage = PeakBandwidthUsage(from.max_tx_bandwidth, load.tx_bandwidth);
+  parts.bandwidth_duration = BandwidthDuration(from.max_tx_bandwidth, load.content_length);
+  parts.concurrency = Concurrency(from.max_tx_bandwidth, load.concurrent_piece_count);
+  parts.load_quality = kPeakBandwidthUsageWeight * parts.peak_bandwidth_usage +
+                       kBandwidthDurationWeight * parts.bandwidth_duration +
+                       kConcurrencyWeight * parts.concurrency;
+  parts.idc_affinity = IdcAffinity(to.idc, from.idc);
+  parts.location_affinity = LocationAffinity(to.location, from.location);
+  parts.host_type = HostTypeScore(parent);
+  parts.total = kLoadQualityWeight * parts.load_quality + kIdcAffinityWeight * parts.idc_affinity +
+                kLocationAffinityWeight * parts.location_affinity +
+                kHostTypeWeight * parts.host_type;
+  return parts;
+}
+
+absl::StatusOr<std::unique_ptr<const Evaluator>> MakeEvaluator(std::string_view algorithm) {
+  if (algorithm == "plugin") {
+    return absl::InvalidArgumentError(
+        "scheduler.algorithm: evaluators are not loaded from plug-in libraries");
+  }
+  return std::make_unique<const DefaultEvaluator>();
+}
+
+}  // namespace dragonfly::scheduler

@@ -1,0 +1,67 @@
+#include "scheduler/selection/parent_finder.h"
+
+#include <algorithm>
+
+namespace dragonfly::scheduler {
+namespace {
+
+bool Better(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
+  if (a.score != b.score) return a.score > b.score;
+  const std::size_t children_a = a.peer->children().size();
+  const std::size_t children_b = b.peer->children().size();
+  if (children_a != children_b) return children_a < children_b;
+  return a.peer->id() < b.peer->id();
+}
+
+}  // namespace
+
+std::string_view Name(Drop drop) {
+  switch (drop) {
+    case Drop::kBlocked: return "blocked";
+    case Drop::kNotShared: return "shared";
+    case Drop::kSameHost: return "same host";
+    case Drop::kNotInGraph: return "not in graph";
+    case Drop::kWithoutSource: return "in-degree 0";
+    case Drop::kBadParent: return "bad";
+    case Drop::kCycle: return "cycle";
+  }
+  return "";
+}
+
+std::optional<Drop> ParentFinder::WhyNot(const Peer& child, const Peer& candidate) const {
+  if (&candidate == &child || child.Blocks(candidate.id())) return Drop::kBlocked;
+  const HostInfo& host = candidate.host_info();
+  if (host.disable_shared) return Drop::kNotShared;
+  if (host.id == child.host().id()) return Drop::kSameHost;
+  // A seed serves while it reads the source, whoever is below somebody serves what it got, and
+  // whoever reads the source or has finished needs nobody above.
+  if (!IsSeed(host.type) && candidate.parents().empty() &&
+      candidate.state() != PeerState::kBackToSource &&
+      candidate.state() != PeerState::kSucceeded) {
+    return Drop::kWithoutSource;
+  }
+  if (evaluator_.IsBadParent(candidate)) return Drop::kBadParent;
+  if (child.task().IsMarked(candidate) || Task::HasEdge(candidate, child)) return Drop::kCycle;
+  return std::nullopt;
+}
+
+std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const Limits& limits,
+                                                            Random& random) {
+  candidates_.clear();
+  if (child.state() != PeerState::kReceivedNormal && child.state() != PeerState::kRunning) {
+    return {};
+  }
+  Task& task = child.task();
+  task.MarkDescendants(child);
+  for (const auto& peer : task.Sample(limits.filter_parent_limit, random)) {
+    if (WhyNot(child, *peer).has_value()) continue;
+    candidates_.push_back({peer.get(), evaluator_.Score(*peer, child)});
+  }
+  const std::size_t kept = std::min(limits.candidate_parent_limit, candidates_.size());
+  std::partial_sort(candidates_.begin(),
+                    candidates_.begin() + static_cast<std::ptrdiff_t>(kept), candidates_.end(),
+                    Better);
+  return {candidates_.data(), kept};
+}
+
+}  // namespace dragonfly::scheduler

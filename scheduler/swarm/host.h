@@ -1,0 +1,122 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/base/types.h"
+
+namespace dragonfly::scheduler {
+
+/// The numbers are those of common.v2.Host.type.
+enum class HostType : std::uint8_t { kNormal = 0, kSuper = 1, kStrong = 2, kWeak = 3 };
+
+/// Everything but a normal host counts as a seed; only super ones are triggered.
+[[nodiscard]] constexpr bool IsSeed(HostType type) { return type != HostType::kNormal; }
+/// `normal` or `super`; the two types of old releases print as `normal`.
+[[nodiscard]] std::string_view HostTypeName(HostType type);
+
+/// What a host announced. Never changed once it is shared.
+struct HostInfo {
+  HostId id;
+  HostType type = HostType::kNormal;
+  std::string hostname;
+  std::string ip;  ///< Without brackets.
+  std::uint16_t port = 0;
+  std::uint16_t download_port = 0;
+  bool disable_shared = false;
+  std::string idc;
+  std::string location;                ///< Elements separated by '|', widest first.
+  std::uint64_t max_tx_bandwidth = 0;  ///< Bits per second; 0: not announced.
+  Duration announce_interval{};        ///< 0: never collected.
+  /// The common.v2.Host message it came in, for whoever is told about this host. No decision looks
+  /// into it.
+  std::string announced;
+};
+
+/// What one child costs its parent's host as long as it is its child.
+struct UploadShare {
+  std::uint64_t tx_bandwidth = 0;  ///< Bits per second.
+  std::uint32_t piece_count = 0;
+  std::uint64_t content_length = 0;
+};
+
+/// Counters that the score of stage one is made of. An estimate of our own, not what the host
+/// announced.
+struct UploadLoad {
+  std::uint64_t upload_count = 0;
+  std::int64_t concurrent_upload_count = 0;
+  std::uint64_t tx_bandwidth = 0;
+  std::uint64_t concurrent_piece_count = 0;
+  std::uint64_t content_length = 0;
+};
+
+/// A daemon. Shared by all shards, thread-safe; lives as long as one of its peers.
+class Host {
+ public:
+  Host(HostInfo info, SteadyTime now);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  [[nodiscard]] const HostId& id() const { return id_; }
+  [[nodiscard]] std::shared_ptr<const HostInfo> info() const;
+  /// Changes when info() does; cheap, for those who keep a copy (see HostView).
+  [[nodiscard]] std::uint32_t version() const { return version_.load(std::memory_order_acquire); }
+
+  void Update(HostInfo info, SteadyTime now);
+  /// It lives: announced itself, or a child got a piece from it.
+  void Touch(SteadyTime now) { updated_.store(now, std::memory_order_relaxed); }
+  [[nodiscard]] SteadyTime updated() const { return updated_.load(std::memory_order_relaxed); }
+  [[nodiscard]] SteadyTime created() const { return created_; }
+
+  void AddUpload(const UploadShare& share);
+  /// Takes back exactly what AddUpload() added.
+  void RemoveUpload(const UploadShare& share);
+  void UploadFailed() { upload_failed_count_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] UploadLoad load() const;
+  [[nodiscard]] std::uint64_t upload_failed_count() const {
+    return upload_failed_count_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  const HostId id_;
+  const SteadyTime created_;
+  std::atomic<SteadyTime> updated_;
+  std::atomic<std::uint32_t> version_{1};
+  std::atomic<std::uint64_t> upload_count_{0};
+  std::atomic<std::int64_t> concurrent_upload_count_{0};
+  std::atomic<std::uint64_t> tx_bandwidth_{0};
+  std::atomic<std::uint64_t> concurrent_piece_count_{0};
+  std::atomic<std::uint64_t> content_length_{0};
+  std::atomic<std::uint64_t> upload_failed_count_{0};
+
+  mutable Mutex mutex_;
+  std::shared_ptr<const HostInfo> info_ ABSL_GUARDED_BY(mutex_);
+};
+
+/// A shard's own look at a host: reading what was announced costs one atomic load. Not thread-safe.
+class HostView {
+ public:
+  explicit HostView(std::shared_ptr<Host> host) : host_(std::move(host)) {}
+
+  [[nodiscard]] Host& host() const { return *host_; }
+  [[nodiscard]] const std::shared_ptr<Host>& shared() const { return host_; }
+  [[nodiscard]] const HostInfo& info() const {
+    if (const std::uint32_t now = host_->version(); now != version_) {
+      version_ = now;
+      info_ = host_->info();
+    }
+    return *info_;
+  }
+
+ private:
+  std::shared_ptr<Host> host_;
+  mutable std::shared_ptr<const HostInfo> info_;
+  mutable std::uint32_t version_ = 0;
+};
+
+}  // namespace dragonfly::scheduler

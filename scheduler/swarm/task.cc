@@ -1,0 +1,251 @@
+#include "scheduler/swarm/task.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/base/check.h"
+#include "common/base/strings.h"
+
+namespace dragonfly::scheduler {
+namespace {
+
+// Go scheduler/resource/standard/task.go, v2.4.0.
+constexpr Duration kSeedFailureRemembered = std::chrono::minutes(30);
+
+template <class Event, class State>
+absl::Status Inappropriate(Event event, State state) {
+  return absl::InternalError(
+      StrCat("event ", Name(event), " inappropriate in current state ", Name(state)));
+}
+
+absl::Status Cycle() { return absl::InternalError("cycle between vertices"); }
+
+bool HasPiecesOrSoonWill(PeerState state) {
+  return state == PeerState::kRunning || state == PeerState::kBackToSource ||
+         state == PeerState::kSucceeded;
+}
+
+UploadShare ShareOf(const Task& task, const Peer& child) {
+  const std::uint64_t pieces = child.spec().concurrent_piece_count;
+  UploadShare share;
+  share.tx_bandwidth = task.spec().piece_length * pieces * 8;
+  share.piece_count = child.spec().concurrent_piece_count;
+  share.content_length =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, task.spec().content_length));
+  return share;
+}
+
+}  // namespace
+
+Task::~Task() {
+  // Hosts outlive the task, and so do the counters that its edges added.
+  for (const auto& peer : peers_) DetachFromParents(*peer);
+}
+
+void Task::Refresh(TaskSpec spec) {
+  spec_.url = std::move(spec.url);
+  spec_.filtered_query_params = std::move(spec.filtered_query_params);
+  spec_.request_header = std::move(spec.request_header);
+  if (spec_.content_length < 0) {
+    spec_.content_length = spec.content_length;
+    spec_.piece_count = spec.piece_count;
+  }
+}
+
+absl::Status Task::Apply(TaskEvent event, SteadyTime now) {
+  const std::optional<TaskState> next = After(state_, event);
+  if (!next.has_value()) return Inappropriate(event, state_);
+  state_ = *next;
+  updated = now;
+  return absl::OkStatus();
+}
+
+Peer* Task::Find(std::string_view id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+Peer& Task::Add(std::unique_ptr<Peer> peer) {
+  Peer& added = *peer;
+  added.slot_ = static_cast<std::uint32_t>(peers_.size());
+  peers_.push_back(std::move(peer));
+  by_id_.emplace(std::string_view(added.id().str()), &added);
+  ++by_state_[static_cast<std::size_t>(added.state_)];
+  return added;
+}
+
+void Task::Remove(Peer& peer) {
+  DetachFromParents(peer);
+  DetachFromChildren(peer);
+  ClearStarting(peer);
+  if (peer.on_source_) --back_to_source_count_;
+  --by_state_[static_cast<std::size_t>(peer.state_)];
+  by_id_.erase(std::string_view(peer.id().str()));
+  const std::uint32_t slot = peer.slot_;
+  if (slot + 1 != peers_.size()) {
+    std::swap(peers_[slot], peers_.back());
+    peers_[slot]->slot_ = slot;
+  }
+  peers_.pop_back();
+}
+
+void Task::SetState(Peer& peer, PeerState state) {
+  --by_state_[static_cast<std::size_t>(peer.state_)];
+  peer.state_ = state;
+  ++by_state_[static_cast<std::size_t>(state)];
+}
+
+void Task::ClearStarting(Peer& peer) {
+  if (!std::exchange(peer.starting_, false)) return;
+  --starting_count_;
+}
+
+absl::Status Task::Apply(Peer& peer, PeerEvent event, SteadyTime now) {
+  const std::optional<PeerState> next = After(peer.state_, event);
+  if (!next.has_value()) return Inappropriate(event, peer.state_);
+  SetState(peer, *next);
+  ClearStarting(peer);
+  if (event != PeerEvent::kLeave) peer.updated = now;
+
+  const bool was_on_source = peer.on_source_;
+  switch (event) {
+    case PeerEvent::kDownloadBackToSource:
+      peer.on_source_ = true;
+      ++back_to_source_count_;
+      DetachFromParents(peer);
+      break;
+    case PeerEvent::kDownloadSucceeded:
+      peer_failed_count = 0;
+      DetachFromParents(peer);
+      break;
+    case PeerEvent::kDownloadFailed:
+      if (was_on_source) ++peer_failed_count;
+      DetachFromParents(peer);
+      break;
+    case PeerEvent::kLeave:
+      DetachFromParents(peer);
+      break;
+    default:
+      break;
+  }
+  if (was_on_source && peer.state_ != PeerState::kBackToSource) {
+    peer.on_source_ = false;
+    --back_to_source_count_;
+  }
+  return absl::OkStatus();
+}
+
+std::span<const std::unique_ptr<Peer>> Task::Sample(std::size_t count, Random& random) {
+  const std::size_t drawn = std::min(count, peers_.size());
+  if (drawn < peers_.size()) {
+    // The first steps of a Fisher-Yates shuffle, in place: nobody relies on the order of the list.
+    for (std::size_t i = 0; i < drawn; ++i) {
+      const std::size_t j = i + random.Below(peers_.size() - i);
+      if (i == j) continue;
+      std::swap(peers_[i], peers_[j]);
+      peers_[i]->slot_ = static_cast<std::uint32_t>(i);
+      peers_[j]->slot_ = static_cast<std::uint32_t>(j);
+    }
+  }
+  return {peers_.data(), drawn};
+}
+
+bool Task::HasEdge(const Peer& parent, const Peer& child) {
+  return std::ranges::any_of(child.parents_,
+                             [&](const Peer::Edge& edge) { return edge.parent == &parent; });
+}
+
+void Task::MarkDescendants(Peer& peer) {
+  if (++mark_ == 0) {
+    // After 2^32 walks old marks would look new.
+    for (const auto& other : peers_) other->mark_ = 0;
+    mark_ = 1;
+  }
+  walk_.assign(1, &peer);
+  peer.mark_ = mark_;
+  while (!walk_.empty()) {
+    const Peer* const at = walk_.back();
+    walk_.pop_back();
+    for (Peer* const child : at->children_) {
+      if (child->mark_ == mark_) continue;
+      child->mark_ = mark_;
+      walk_.push_back(child);
+    }
+  }
+}
+
+absl::Status Task::AddEdge(Peer& parent, Peer& child) {
+  if (&parent == &child || HasEdge(parent, child)) return Cycle();
+  if (!child.children_.empty() && !parent.parents_.empty()) {
+    MarkDescendants(child);
+    if (IsMarked(parent)) return Cycle();
+  }
+  const UploadShare share = ShareOf(*this, child);
+  child.parents_.push_back({&parent, share});
+  parent.children_.push_back(&child);
+  parent.host().AddUpload(share);
+  return absl::OkStatus();
+}
+
+void Task::DetachFromParents(Peer& child) {
+  ClearStarting(child);
+  for (const Peer::Edge& edge : child.parents_) {
+    std::erase(edge.parent->children_, &child);
+    edge.parent->host().RemoveUpload(edge.share);
+  }
+  child.parents_.clear();
+}
+
+void Task::DetachFromChildren(Peer& parent) {
+  for (Peer* const child : parent.children_) {
+    std::erase_if(child->parents_, [&](const Peer::Edge& edge) {
+      if (edge.parent != &parent) return false;
+      parent.host().RemoveUpload(edge.share);
+      return true;
+    });
+  }
+  parent.children_.clear();
+}
+
+void Task::ToldParents(Peer& peer, SteadyTime now) {
+  if (peer.state_ != PeerState::kReceivedNormal || peer.starting_) return;
+  peer.starting_ = true;
+  ++starting_count_;
+  last_told_parents_ = now;
+}
+
+bool Task::HasAvailablePeer(const Peer& child) const {
+  return std::ranges::any_of(peers_, [&](const auto& peer) {
+    return HasPiecesOrSoonWill(peer->state_) && &peer->host() != &child.host() &&
+           !child.Blocks(peer->id());
+  });
+}
+
+bool Task::HasAvailablePeer() const {
+  return peer_count(PeerState::kRunning) + peer_count(PeerState::kBackToSource) +
+             peer_count(PeerState::kSucceeded) >
+         0;
+}
+
+bool Task::SeedPeerFailed(SteadyTime now) const {
+  const Peer* newest = nullptr;
+  for (const auto& peer : peers_) {
+    if (!IsSeed(peer->host_info().type)) continue;
+    if (newest == nullptr || peer->updated > newest->updated) newest = peer.get();
+  }
+  return newest != nullptr && newest->state_ == PeerState::kFailed &&
+         now - newest->created_ < kSeedFailureRemembered;
+}
+
+void Task::Store(SourcePiece piece) {
+  if (piece.number >= PieceSet::kLimit) return;
+  // Sources are read in order nearly always, so the place is at the end.
+  const auto place = std::ranges::lower_bound(source_pieces_, piece.number, {}, &SourcePiece::number);
+  if (place != source_pieces_.end() && place->number == piece.number) {
+    *place = std::move(piece);
+  } else {
+    source_pieces_.insert(place, std::move(piece));
+  }
+}
+
+}  // namespace dragonfly::scheduler
