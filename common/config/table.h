@@ -17,7 +17,7 @@ struct FieldOptions {
   /// Printed as `***`, and never quoted in errors.
   bool secret = false;
   /// Paths that older files use, relative to the same table.
-  std::vector<std::string> old_paths;
+  std::vector<std::string> old_paths = {};
 };
 
 namespace internal {
