@@ -12,10 +12,10 @@ namespace dragonfly {
 
 struct LogOptions {
   /// Directory of the files, made with mode 0700 when missing. Empty: no files.
-  std::string dir;
+  std::string dir = {};
   std::string file = "core.log";
   /// Files beside it by name, for Logger::Channel: `grpc` is `<dir>/grpc.log`.
-  std::vector<std::string> channels;
+  std::vector<std::string> channels = {};
   /// Write to stdout, too.
   bool console = false;
   LogLevel level = LogLevel::kInfo;

@@ -22,10 +22,10 @@ namespace dragonfly {
 [[nodiscard]] std::optional<std::string> FindProgram(const std::string& name);
 
 struct ProcessOptions {
-  std::vector<std::string> argv;             ///< argv[0] is the path of the program.
-  std::map<std::string, std::string> env;    ///< Added to ours.
-  std::string dir;                           ///< Working directory; empty = ours.
-  std::string output_file;                   ///< stdout and stderr; empty = /dev/null.
+  std::vector<std::string> argv = {};           ///< argv[0] is the path of the program.
+  std::map<std::string, std::string> env = {};  ///< Added to ours.
+  std::string dir = {};                         ///< Working directory; empty = ours.
+  std::string output_file = {};                 ///< stdout and stderr; empty = /dev/null.
 };
 
 /// A child process that does not outlive this object: SIGTERM, and SIGKILL after 5 s.
