@@ -34,6 +34,9 @@ struct DownloadStarted {
   HeaderList response_headers;           ///< The source's.
   std::vector<PieceSpan> pieces;         ///< What will follow, ascending.
   bool is_finished = false;              ///< The task had been finished before this call.
+  /// The source was asked for this very request and admitted it. False when the task was known
+  /// already or another caller asked: then nobody has seen whether this one may have the content.
+  bool asked_source = false;
 };
 
 /// One caller's view of a download. Lives on the `io` executor. Several callers of one task share the

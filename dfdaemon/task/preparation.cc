@@ -1,0 +1,77 @@
+#include "dfdaemon/task/preparation.h"
+
+#include <utility>
+
+#include "common/async/run_on.h"
+#include "common/base/status_macros.h"
+#include "common/base/strings.h"
+#include "common/ids/piece_math.h"
+#include "dfdaemon/task/download_plan.h"
+
+namespace dragonfly::dfdaemon {
+namespace {
+
+// In the pool. The source has another content under the name than the one on disk: that one goes.
+absl::StatusOr<std::shared_ptr<StoredTask>> CreateBlocking(Storage& storage, TaskSpec spec) {
+  auto created = storage.Create(spec);
+  if (!absl::IsFailedPrecondition(created.status())) return created;
+  if (absl::Status removed = storage.Remove(spec.kind, spec.id);
+      !removed.ok() && !absl::IsNotFound(removed)) {
+    return removed;
+  }
+  return storage.Create(std::move(spec));
+}
+
+}  // namespace
+
+std::optional<PreparedTask> Preparation::Known(TaskKind kind, const TaskId& id) const {
+  PreparedTask task;
+  task.stored = env_.with.storage.Find(kind, id);
+  if (task.stored == nullptr) return std::nullopt;
+  task.pin = task.stored->Pin();
+  // Its removal may have come in between. One that failed is looked at anew: the source may have
+  // another content now.
+  if (task.stored->removed() || task.stored->times().failed_at) return std::nullopt;
+  return task;
+}
+
+Awaitable<absl::StatusOr<PreparedTask>> Preparation::Prepare(DownloadRequest request, TaskId id) {
+  if (auto known = Known(request.kind, id)) co_return *std::move(known);
+  SourceRequest source = MakeSourceRequest(request, id, env_.options.piece_timeout);
+  std::string key = StrCat(static_cast<int>(request.kind), id.str(), "\n", SourceKey(source));
+  if (request.piece_length) key += StrCat("\n", *request.piece_length);
+  auto start = [this, &request, &id, &source] {
+    return AskSource(std::move(request), std::move(id), std::move(source));
+  };
+  co_return co_await flights_.Do(std::move(key), std::move(start));
+}
+
+Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest request, TaskId id,
+                                                               SourceRequest source) {
+  const auto& with = env_.with;
+  CO_ASSIGN_OR_RETURN(SourceStat stat,
+                      co_await RunOn(with.data.Next(), with.source.Stat(std::move(source))));
+  if (!stat.content_length) {
+    SourceErrorInfo info;
+    info.message = "invalid content length: the source does not tell how long the content is";
+    info.headers = std::move(stat.headers);
+    co_return SourceError(std::move(info));
+  }
+  TaskSpec spec;
+  spec.kind = request.kind;
+  spec.id = id;
+  spec.content_length = *stat.content_length;
+  spec.piece_length = request.piece_length.value_or(PieceLengthFor(spec.content_length));
+  spec.response_headers = std::move(stat.headers);
+  auto create = [&storage = with.storage, spec = std::move(spec)]() mutable {
+    return CreateBlocking(storage, std::move(spec));
+  };
+  PreparedTask task;
+  CO_ASSIGN_OR_RETURN(task.stored, co_await with.disk.Run(std::move(create)));
+  task.pin = task.stored->Pin();
+  if (task.stored->removed()) co_return absl::AbortedError("task was removed while it was created");
+  task.source_has_ranges = stat.supports_ranges;
+  co_return task;
+}
+
+}  // namespace dragonfly::dfdaemon

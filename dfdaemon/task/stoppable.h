@@ -1,0 +1,33 @@
+#pragma once
+
+#include <exception>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "absl/status/status.h"
+#include "common/async/awaitable.h"
+
+namespace dragonfly::dfdaemon {
+
+/// Runs `work` (an Awaitable of absl::Status or absl::StatusOr<T>) until it ends or `stop` does,
+/// whichever is first: cancelling the timer, on its own executor, stops the work. A stopped work is
+/// awaited; the result is then Cancelled "stopped". `stop` outlives the call.
+template <class Result>
+Awaitable<Result> UntilStopped(Awaitable<Result> work, asio::steady_timer& stop) {
+  const auto executor = co_await asio::this_coro::executor;
+  auto [order, error, result, timer_error] =
+      co_await asio::experimental::make_parallel_group(
+          asio::co_spawn(executor, std::move(work), asio::deferred), stop.async_wait(asio::deferred))
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  if (order[0] == 0) {
+    if (error) std::rethrow_exception(error);
+    co_return std::move(result);
+  }
+  co_return absl::CancelledError("stopped");
+}
+
+}  // namespace dragonfly::dfdaemon
