@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
-#include "dfdaemon/storage/sqlite.h"
+#include "common/sqlite/sqlite.h"
 #include "dfdaemon/storage/storage.h"
 
 namespace dragonfly::dfdaemon {
