@@ -210,7 +210,7 @@ TEST_F(VortexServerTest, ServesManyPiecesOnOneConnection) {
   peer.Send(requests);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(ReadAnswer(peer).content, content.substr(30, 30));
   EXPECT_EQ(server_->connections(), 1U);
-  EXPECT_EQ(metrics_.finished, 23);
+  EXPECT_TRUE(WaitFor([&] { return metrics_.finished == 23; }));
 }
 
 TEST_F(VortexServerTest, TellsWhatIsKnownOfThePiece) {
