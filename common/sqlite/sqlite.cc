@@ -97,9 +97,9 @@ std::string SqliteStatement::Text(int column) const {
 
 absl::StatusOr<SqliteDb> SqliteDb::Open(const std::string& path) {
   SqliteDb result;
-  const int code = sqlite3_open_v2(
-      path.c_str(), &result.db_,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &result.db_,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) return ErrorOf(result.db_, code);
   // Somebody looking into the file with the sqlite3 tool must not make a write fail.
   sqlite3_busy_timeout(result.db_, 5000);
