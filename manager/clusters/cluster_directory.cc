@@ -32,9 +32,9 @@ class ClusterDirectory::Write {
   bool visible_ = true;
 };
 
-ClusterDirectory::ClusterDirectory(asio::any_io_executor executor,
-                                   ClusterDirectoryOptions options, Database& database,
-                                   BlockingPool& db, const Clock& clock, Logger log)
+ClusterDirectory::ClusterDirectory(asio::any_io_executor executor, ClusterDirectoryOptions options,
+                                   Database& database, BlockingPool& db, const Clock& clock,
+                                   Logger log)
     : options_(options),
       database_(database),
       db_(db),
@@ -113,9 +113,9 @@ Awaitable<absl::Status> ClusterDirectory::KeepAlive(Kind kind, MemberKey key) {
     written.ChangedNothing();
   } else {
     log_.Info("member is active", {{"source_type", NameOf(kind)},
-                                {"hostname", key.host_name},
-                                {"ip", key.ip},
-                                {"cluster_id", key.cluster_id}});
+                                   {"hostname", key.host_name},
+                                   {"ip", key.ip},
+                                   {"cluster_id", key.cluster_id}});
   }
   co_return absl::OkStatus();
 }
@@ -132,9 +132,9 @@ Awaitable<absl::Status> ClusterDirectory::Deactivate(Kind kind, MemberKey key) {
     written.ChangedNothing();
   } else {
     log_.Warn("member is inactive", {{"source_type", NameOf(kind)},
-                                {"hostname", key.host_name},
-                                {"ip", key.ip},
-                                {"cluster_id", key.cluster_id}});
+                                     {"hostname", key.host_name},
+                                     {"ip", key.ip},
+                                     {"cluster_id", key.cluster_id}});
   }
   co_return absl::OkStatus();
 }

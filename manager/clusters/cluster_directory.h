@@ -23,8 +23,9 @@ struct ClusterDirectoryOptions {
   Duration snapshot_ttl = std::chrono::seconds(5);
 };
 
-/// Clusters and their members: reads from a snapshot, writes through to the database. A database that
-/// does not answer is noticed by writers; readers go on with what was known. Runs on: one executor.
+/// Clusters and their members: reads from a snapshot, writes through to the database. A database
+/// that does not answer is noticed by writers; readers go on with what was known. Runs on: one
+/// executor.
 class ClusterDirectory {
  public:
   /// References outlive this. Stop() before the end.

@@ -56,8 +56,7 @@ bool HasScheduleFeature(std::string_view features_json) {
 ClusterSnapshot::ClusterSnapshot(Topology topology) : topology_(std::move(topology)) {
   matchers_.reserve(topology_.scheduler_clusters.size());
   for (const SchedulerCluster& cluster : topology_.scheduler_clusters) {
-    const ClusterMatcher& matcher =
-        matchers_.emplace_back(cluster.scopes_json, cluster.is_default);
+    const ClusterMatcher& matcher = matchers_.emplace_back(cluster.scopes_json, cluster.is_default);
     for (const std::string& problem : matcher.problems()) {
       problems_.push_back(StrCat("scheduler cluster ", cluster.name, ": ", problem));
     }

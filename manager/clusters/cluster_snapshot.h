@@ -13,8 +13,8 @@
 
 namespace dragonfly::manager {
 
-/// The topology of one moment and the questions that daemons ask of it. Immutable, so any thread may
-/// use it; pointers it returns live as long as it.
+/// The topology of one moment and the questions that daemons ask of it. Immutable, so any thread
+/// may use it; pointers it returns live as long as it.
 class ClusterSnapshot {
  public:
   explicit ClusterSnapshot(Topology topology);

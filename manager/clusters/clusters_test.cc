@@ -23,7 +23,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// ---- matching ------------------------------------------------------------------------------------
+// ---- matching
+// ------------------------------------------------------------------------------------
 
 struct ScoreCase {
   std::string name;
@@ -60,12 +61,17 @@ const ScoreCase kScoreCases[] = {
     {"OtherIdc", R"({"idc":"ab"})", false, {.idc = "a"}, 0},
     {"SameLocation", R"({"location":"a|b|c|d|e|f"})", false, {.location = "A|b|c|d|e|f"}, 0.14},
     {"TwoOfLocation", R"({"location":"a|b|x"})", false, {.location = "a|b|y"}, 0.14 * 2 / 5},
-    {"SixthElementDoesNotCount", R"({"location":"a|b|c|d|e|f"})", false,
-     {.location = "a|b|c|d|e|g"}, 0.14},
+    {"SixthElementDoesNotCount",
+     R"({"location":"a|b|c|d|e|f"})",
+     false,
+     {.location = "a|b|c|d|e|g"},
+     0.14},
     {"LocationLeadingOnly", R"({"location":"x|b"})", false, {.location = "a|b"}, 0},
     {"Everything",
-     R"({"idc":"i","location":"l","cidrs":["1.0.0.0/8"],"hostnames":["h"]})", true,
-     {"1.2.3.4", "h", "i", "l"}, 1.0},
+     R"({"idc":"i","location":"l","cidrs":["1.0.0.0/8"],"hostnames":["h"]})",
+     true,
+     {"1.2.3.4", "h", "i", "l"},
+     1.0},
 };
 
 INSTANTIATE_TEST_SUITE_P(Cases, ClusterMatcherTest, testing::ValuesIn(kScoreCases),
@@ -85,7 +91,8 @@ TEST(IpPrefixTest, RefusesWhatIsNoNetwork) {
   EXPECT_TRUE(IpPrefix::Parse("::/0").has_value());
 }
 
-// ---- the snapshot --------------------------------------------------------------------------------
+// ---- the snapshot
+// --------------------------------------------------------------------------------
 
 Scheduler MakeScheduler(std::uint64_t id, std::uint64_t cluster, State state = State::kActive,
                         std::string features = R"(["schedule","preheat"])") {
@@ -183,7 +190,8 @@ TEST(ClusterSnapshotTest, LinksSeedPeersAndSchedulersThroughTheirClusters) {
   EXPECT_THAT(Ids(snapshot.SchedulersFor(2)), ElementsAre(2, 5));
 }
 
-// ---- silence -------------------------------------------------------------------------------------
+// ---- silence
+// -------------------------------------------------------------------------------------
 
 TEST(StaleMembersTest, AllowsThreeIntervalsButNeverLessThanTheFloor) {
   EXPECT_EQ(AllowedSilence(R"({"manager_keep_alive_interval":20000000000})"), seconds(60));
@@ -210,7 +218,8 @@ TEST(StaleMembersTest, NamesOnlySilentActiveSchedulersThatToldTheirInterval) {
   EXPECT_EQ(stale[0].host_name, "s1");
 }
 
-// ---- directory and liveness on a real database ---------------------------------------------------
+// ---- directory and liveness on a real database
+// ---------------------------------------------------
 
 class LivenessTest : public testing::Test {
  protected:

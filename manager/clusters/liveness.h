@@ -20,9 +20,9 @@ struct LivenessOptions {
 
 /// Who is alive: members with a keepalive stream are active, and inactive when the last one ended.
 ///
-/// A daemon that reconnects may open its new stream before the end of the old one is seen, here or at
-/// another manager: streams are counted, and every message makes its sender active again.
-/// Runs on: the directory's executor.
+/// A daemon that reconnects may open its new stream before the end of the old one is seen, here or
+/// at another manager: streams are counted, and every message makes its sender active again. Runs
+/// on: the directory's executor.
 class Liveness {
  public:
   using Kind = ClusterDirectory::Kind;
@@ -52,8 +52,8 @@ class Liveness {
   /// Marks silent schedulers inactive, once.
   Awaitable<absl::Status> Sweep();
 
-  /// From now on, the end of a stream says nothing about its sender: it is us who are leaving, and a
-  /// cluster must not lose its schedulers because its manager restarts.
+  /// From now on, the end of a stream says nothing about its sender: it is us who are leaving, and
+  /// a cluster must not lose its schedulers because its manager restarts.
   void Leave() { leaving_ = true; }
   Awaitable<> Stop() { return group_.Stop(); }
 

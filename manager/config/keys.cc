@@ -21,8 +21,7 @@ ConfigTable<TlsConfig> Tls() {
 
 ConfigTable<TracingConfig> Tracing() {
   ConfigTable<TracingConfig> table;
-  table
-      .Field("protocol", &TracingConfig::protocol, OneOf{{"", "http", "https", "grpc"}})
+  table.Field("protocol", &TracingConfig::protocol, OneOf{{"", "http", "https", "grpc"}})
       .Field("endpoint", &TracingConfig::endpoint, Text{})
       .Field("path", &TracingConfig::path, Text{})
       .Field("service-name", &TracingConfig::service_name, Text{})

@@ -147,18 +147,18 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::
 }
 
 absl::Status SqliteDatabase::Migrate() {
-  RETURN_IF_ERROR(db_.Execute(
-      "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER PRIMARY KEY, "
-      "applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')))"));
+  RETURN_IF_ERROR(
+      db_.Execute("CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER PRIMARY KEY, "
+                  "applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')))"));
   const auto migrations = SqliteMigrations();
   // Begun before reading the version: two managers that start at once must not both migrate.
   ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(db_));
   ASSIGN_OR_RETURN(const std::int64_t version,
                    db_.QueryInt("SELECT COALESCE(MAX(version), 0) FROM schema_migration"));
   if (version > static_cast<std::int64_t>(migrations.size())) {
-    return absl::FailedPreconditionError(
-        StrCat("the database has schema version ", version, ", this build knows ",
-               migrations.size(), ": it was opened by a newer build"));
+    return absl::FailedPreconditionError(StrCat("the database has schema version ", version,
+                                                ", this build knows ", migrations.size(),
+                                                ": it was opened by a newer build"));
   }
   for (auto next = static_cast<std::size_t>(version); next < migrations.size(); ++next) {
     const absl::Status status = db_.Execute(migrations[next]);
@@ -190,11 +190,10 @@ absl::StatusOr<Topology> SqliteDatabase::LoadTopology() {
                            "SELECT id, name, bio, config FROM seed_peer_cluster WHERE is_del = 0 "
                            "ORDER BY id",
                            ReadSeedPeerCluster));
-  ASSIGN_OR_RETURN(result.links,
-                   ReadAll(db_,
-                           "SELECT scheduler_cluster_id, seed_peer_cluster_id FROM "
-                           "seed_peer_cluster_scheduler_cluster ORDER BY 1, 2",
-                           ReadLink));
+  ASSIGN_OR_RETURN(result.links, ReadAll(db_,
+                                         "SELECT scheduler_cluster_id, seed_peer_cluster_id FROM "
+                                         "seed_peer_cluster_scheduler_cluster ORDER BY 1, 2",
+                                         ReadLink));
   ASSIGN_OR_RETURN(result.schedulers,
                    ReadAll(db_, StrCat(kSelectScheduler, "ORDER BY id"), ReadScheduler));
   ASSIGN_OR_RETURN(result.seed_peers,

@@ -10,8 +10,8 @@
 
 namespace dragonfly::manager {
 
-/// The embedded store: one file, one connection, one caller at a time. That is plenty, because reads
-/// of daemons come from a snapshot that manager/clusters keeps.
+/// The embedded store: one file, one connection, one caller at a time. That is plenty, because
+/// reads of daemons come from a snapshot that manager/clusters keeps.
 class SqliteDatabase final : public Database {
  public:
   /// See OpenDatabase().
@@ -37,8 +37,8 @@ class SqliteDatabase final : public Database {
 
   absl::Status Migrate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Runs an UPDATE whose parameters are ?1 time, ?2 host name, ?3 address, ?4 cluster.
-  absl::StatusOr<std::int64_t> UpdateMember(std::string_view sql, const MemberKey& key, WallTime now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::int64_t> UpdateMember(std::string_view sql, const MemberKey& key,
+                                            WallTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// `activate` changes state and counts; `touch` stores the time. Both as for UpdateMember().
   absl::StatusOr<Change> KeepAlive(std::string_view activate, std::string_view touch,
                                    const MemberKey& key, WallTime now);

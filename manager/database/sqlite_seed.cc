@@ -17,13 +17,23 @@ constexpr std::string_view kClientConfig = R"({"load_limit":200})";
 constexpr std::string_view kSeedPeerConfig = R"({"load_limit":2000})";
 
 // Groups of REST routes, in the order in which the original meets them; ids of rules follow it.
-constexpr std::array<std::string_view, 17> kPermissionGroups = {
-    "scheduler-clusters", "scheduler-features", "schedulers",
-    "seed-peer-clusters", "seed-peers",         "personal-access-tokens",
-    "persistent-cache-tasks", "permissions",    "peers",
-    "users",              "clusters",           "configs",
-    "applications",       "audits",             "roles",
-    "oauth",              "jobs"};
+constexpr std::array<std::string_view, 17> kPermissionGroups = {"scheduler-clusters",
+                                                                "scheduler-features",
+                                                                "schedulers",
+                                                                "seed-peer-clusters",
+                                                                "seed-peers",
+                                                                "personal-access-tokens",
+                                                                "persistent-cache-tasks",
+                                                                "permissions",
+                                                                "peers",
+                                                                "users",
+                                                                "clusters",
+                                                                "configs",
+                                                                "applications",
+                                                                "audits",
+                                                                "roles",
+                                                                "oauth",
+                                                                "jobs"};
 
 absl::Status AddRule(SqliteDb& db, std::string_view type, std::string_view v0, std::string_view v1,
                      std::string_view v2) {

@@ -31,50 +31,50 @@ grpc::ServerUnaryReactor* ManagerService::GetSeedPeer(
 grpc::ServerUnaryReactor* ManagerService::ListSeedPeers(
     grpc::CallbackServerContext* context, const pb::manager::ListSeedPeersRequest* request,
     pb::manager::ListSeedPeersResponse* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListSeedPeers", context, request, response,
-                         std::bind_front(&ManagerService::DoListSeedPeers, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListSeedPeers", context, request,
+                         response, std::bind_front(&ManagerService::DoListSeedPeers, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::UpdateSeedPeer(
     grpc::CallbackServerContext* context, const pb::manager::UpdateSeedPeerRequest* request,
     pb::manager::SeedPeer* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/UpdateSeedPeer", context, request, response,
-                         std::bind_front(&ManagerService::DoUpdateSeedPeer, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/UpdateSeedPeer", context, request,
+                         response, std::bind_front(&ManagerService::DoUpdateSeedPeer, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::DeleteSeedPeer(
     grpc::CallbackServerContext* context, const pb::manager::DeleteSeedPeerRequest* request,
     google::protobuf::Empty* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/DeleteSeedPeer", context, request, response,
-                         std::bind_front(&ManagerService::DoDeleteSeedPeer, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/DeleteSeedPeer", context, request,
+                         response, std::bind_front(&ManagerService::DoDeleteSeedPeer, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::GetScheduler(
     grpc::CallbackServerContext* context, const pb::manager::GetSchedulerRequest* request,
     pb::manager::Scheduler* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/GetScheduler", context, request, response,
-                         std::bind_front(&ManagerService::DoGetScheduler, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/GetScheduler", context, request,
+                         response, std::bind_front(&ManagerService::DoGetScheduler, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::UpdateScheduler(
     grpc::CallbackServerContext* context, const pb::manager::UpdateSchedulerRequest* request,
     pb::manager::Scheduler* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/UpdateScheduler", context, request, response,
-                         std::bind_front(&ManagerService::DoUpdateScheduler, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/UpdateScheduler", context, request,
+                         response, std::bind_front(&ManagerService::DoUpdateScheduler, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::ListSchedulers(
     grpc::CallbackServerContext* context, const pb::manager::ListSchedulersRequest* request,
     pb::manager::ListSchedulersResponse* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListSchedulers", context, request, response,
-                         std::bind_front(&ManagerService::DoListSchedulers, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListSchedulers", context, request,
+                         response, std::bind_front(&ManagerService::DoListSchedulers, this));
 }
 
 grpc::ServerUnaryReactor* ManagerService::ListApplications(
     grpc::CallbackServerContext* context, const pb::manager::ListApplicationsRequest* request,
     pb::manager::ListApplicationsResponse* response) {
-  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListApplications", context, request, response,
-                         std::bind_front(&ManagerService::DoListApplications, this));
+  return rpc::ServeUnary(with_.calls, "/manager.v2.Manager/ListApplications", context, request,
+                         response, std::bind_front(&ManagerService::DoListApplications, this));
 }
 
 grpc::ServerReadReactor<pb::manager::KeepAliveRequest>* ManagerService::KeepAlive(
@@ -131,8 +131,7 @@ Awaitable<absl::Status> ManagerService::DoUpdateSeedPeer(
 }
 
 Awaitable<absl::Status> ManagerService::DoDeleteSeedPeer(
-    rpc::ServerCall&, const pb::manager::DeleteSeedPeerRequest& request,
-    google::protobuf::Empty&) {
+    rpc::ServerCall&, const pb::manager::DeleteSeedPeerRequest& request, google::protobuf::Empty&) {
   CO_RETURN_IF_ERROR(Validate(request));
   co_return co_await with_.directory.DeleteSeedPeer(
       {request.hostname(), request.ip(), request.seed_peer_cluster_id()});

@@ -6,9 +6,9 @@
 
 namespace dragonfly::manager {
 
-// The rules of the API's messages (see proto/manager.proto). Daemons of all versions obey them, so a
-// message that does not is a mistake worth naming: InvalidArgument
-// "invalid <Message>.<field>: <rule>".
+// The rules of the API's messages (see proto/manager.proto). Daemons of all versions obey them, so
+// a message that does not is a mistake worth naming: InvalidArgument "invalid <Message>.<field>:
+// <rule>".
 
 absl::Status Validate(const pb::manager::GetSeedPeerRequest& request);
 absl::Status Validate(const pb::manager::ListSeedPeersRequest& request);
