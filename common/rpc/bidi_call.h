@@ -76,8 +76,13 @@ class BidiCall final : public grpc::ServerBidiReactor<Request, Response>, public
     FinishIfPossible();
   }
 
-  /// Starts the next read after AfterMessage::kPause. Exactly once per pause.
-  void Resume() { this->StartRead(&incoming_); }
+  /// Starts the next read after AfterMessage::kPause. Exactly once per pause; also when the call is
+  /// over meanwhile.
+  void Resume() {
+    const absl::MutexLock lock(&mutex_);
+    // Nothing may be started once gRPC was told to finish.
+    if (!finished_) this->StartRead(&incoming_);
+  }
 
   /// Sends the response headers now instead of with the first message. At most once, before it.
   void SendInitialMetadata() { this->StartSendInitialMetadata(); }

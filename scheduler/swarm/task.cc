@@ -81,17 +81,31 @@ void Task::Remove(Peer& peer) {
   if (peer.on_source_) --back_to_source_count_;
   --by_state_[static_cast<std::size_t>(peer.state_)];
   by_id_.erase(std::string_view(peer.id().str()));
-  const std::uint32_t slot = peer.slot_;
-  if (slot + 1 != peers_.size()) {
-    std::swap(peers_[slot], peers_.back());
-    peers_[slot]->slot_ = slot;
-  }
+  Place(peer, false);
+  SwapSlots(peer.slot_, peers_.size() - 1);
   peers_.pop_back();
+}
+
+void Task::SwapSlots(std::size_t a, std::size_t b) {
+  if (a == b) return;
+  std::swap(peers_[a], peers_[b]);
+  peers_[a]->slot_ = static_cast<std::uint32_t>(a);
+  peers_[b]->slot_ = static_cast<std::uint32_t>(b);
+}
+
+void Task::Place(Peer& peer, bool possible_parent) {
+  if (possible_parent == (peer.slot_ < possible_parents_)) return;
+  if (possible_parent) {
+    SwapSlots(peer.slot_, possible_parents_++);
+  } else {
+    SwapSlots(peer.slot_, --possible_parents_);
+  }
 }
 
 void Task::SetState(Peer& peer, PeerState state) {
   --by_state_[static_cast<std::size_t>(peer.state_)];
   peer.state_ = state;
+  Place(peer, HasPiecesOrSoonWill(state));
   ++by_state_[static_cast<std::size_t>(state)];
 }
 
@@ -136,15 +150,11 @@ absl::Status Task::Apply(Peer& peer, PeerEvent event, SteadyTime now) {
 }
 
 std::span<const std::unique_ptr<Peer>> Task::Sample(std::size_t count, Random& random) {
-  const std::size_t drawn = std::min(count, peers_.size());
-  if (drawn < peers_.size()) {
+  const std::size_t drawn = std::min(count, possible_parents_);
+  if (drawn < possible_parents_) {
     // The first steps of a Fisher-Yates shuffle, in place: nobody relies on the order of the list.
     for (std::size_t i = 0; i < drawn; ++i) {
-      const std::size_t j = i + random.Below(peers_.size() - i);
-      if (i == j) continue;
-      std::swap(peers_[i], peers_[j]);
-      peers_[i]->slot_ = static_cast<std::uint32_t>(i);
-      peers_[j]->slot_ = static_cast<std::uint32_t>(j);
+      SwapSlots(i, i + random.Below(possible_parents_ - i));
     }
   }
   return {peers_.data(), drawn};

@@ -98,8 +98,9 @@ class Task {
   /// reads the source, has succeeded, failed or left has no parents any more.
   absl::Status Apply(Peer& peer, PeerEvent event, SteadyTime now);
 
-  /// Up to `count` peers, a uniform draw without replacement. Valid until the next call that is not
-  /// const.
+  /// Up to `count` of the peers that are Running, BackToSource or Succeeded: a uniform draw without
+  /// replacement. Nobody else can be a parent, and where a thousand peers wait for the one that can,
+  /// a draw from all of them would miss it. Valid until the next call that is not const.
   [[nodiscard]] std::span<const std::unique_ptr<Peer>> Sample(std::size_t count, Random& random);
 
   // Who gets pieces from whom.
@@ -148,6 +149,9 @@ class Task {
   void Remove(Peer& peer);
   void DetachFromChildren(Peer& parent);
   void SetState(Peer& peer, PeerState state);
+  void SwapSlots(std::size_t a, std::size_t b);
+  /// Keeps the possible parents in front.
+  void Place(Peer& peer, bool possible_parent);
   void ClearStarting(Peer& peer);
 
   const TaskId id_;
@@ -158,6 +162,7 @@ class Task {
   TaskSpec spec_;
   TaskState state_ = TaskState::kPending;
   std::vector<std::unique_ptr<Peer>> peers_;
+  std::size_t possible_parents_ = 0;  // So many, in front.
   absl::flat_hash_map<std::string_view, Peer*> by_id_;  // Keys lie in the peers.
   std::array<std::uint32_t, kPeerStateCount> by_state_{};
   std::uint32_t back_to_source_count_ = 0;

@@ -1,0 +1,247 @@
+#include "scheduler/selection/dispatcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/testing/matchers.h"
+#include "scheduler/selection/test_dispatcher.h"
+
+namespace dragonfly::scheduler {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+
+constexpr char kLimitReached[] = "source: scheduling exceeded RetryBackToSourceLimit";
+constexpr char kFlagged[] = "source: peer's NeedBackToSource is true";
+
+/// Peers `p0`, `p1`, … start as soon as they are told their parents; no time passes.
+void StartWhoWasToldParents(TestDispatcher& test,
+                            const std::vector<std::shared_ptr<RecordingChannel>>& channels) {
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (std::size_t i = 0; i < channels.size(); ++i) {
+      const std::string id = StrCat("p", i);
+      if (channels[i]->answers.empty() || test.StateOf(id) != "ReceivedNormal") continue;
+      if (!channels[i]->answers.back().starts_with("parents")) continue;
+      progress = true;
+      EXPECT_THAT(test.dispatcher->Started(TestDispatcher::Key(id), test.clock.Now()), IsOk());
+    }
+  }
+}
+
+TEST(DispatcherTest, AWaitingPeerIsServedWhenItsSeedStarts) {
+  TestDispatcher test;
+  const auto channel = test.RegisterOnNewHost("a");
+  ASSERT_THAT(test.seeds.requests, SizeIs(1));
+  EXPECT_EQ(test.seeds.requests[0].download, "download");
+  EXPECT_THAT(channel->answers, IsEmpty());
+
+  test.StartSeed();
+  EXPECT_THAT(channel->answers, ElementsAre("parents: seed"));
+  EXPECT_THAT(channel->settled, testing::Optional(IsOk()));
+  EXPECT_EQ(test.dispatcher->NextDeadline(), std::nullopt);
+}
+
+TEST(DispatcherTest, ASecondPeerDoesNotTriggerASecondSeed) {
+  TestDispatcher test;
+  test.RegisterOnNewHost("a");
+  test.RegisterOnNewHost("b");
+  EXPECT_THAT(test.seeds.requests, SizeIs(1));
+}
+
+TEST(DispatcherTest, ManyPeersAtOnceDoNotAllHangOnTheSeed) {
+  TestDispatcher test;
+  std::vector<std::shared_ptr<RecordingChannel>> channels;
+  for (int i = 0; i < 64; ++i) channels.push_back(test.RegisterOnNewHost(StrCat("p", i)));
+  test.StartSeed();
+  EXPECT_THAT(test.peer("seed")->children(), SizeIs(4));
+
+  StartWhoWasToldParents(test, channels);
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    EXPECT_THAT(channels[i]->answers, SizeIs(1)) << i;
+    most = std::max(most, test.peer(StrCat("p", i))->children().size());
+  }
+  EXPECT_LE(test.peer("seed")->children().size(), 32U);
+  EXPECT_GE(most, 3U);
+}
+
+TEST(DispatcherTest, APeerDoesNotWaitForeverForOthersToStart) {
+  TestDispatcher test;
+  std::vector<std::shared_ptr<RecordingChannel>> channels;
+  for (int i = 0; i < 6; ++i) channels.push_back(test.RegisterOnNewHost(StrCat("p", i)));
+  test.StartSeed();
+  EXPECT_THAT(channels[5]->answers, IsEmpty());
+  test.Pass(150ms);
+  EXPECT_THAT(channels[5]->answers, ElementsAre("parents: seed"));
+}
+
+TEST(DispatcherTest, WithoutSeedsTheFirstPeerReadsTheSourceAndTheOthersHaveItAsParent) {
+  TestDispatcher test;
+  test.seeds.available = false;
+  const auto a = test.RegisterOnNewHost("a");
+  const auto b = test.RegisterOnNewHost("b");
+  EXPECT_THAT(a->answers, ElementsAre(kFlagged));
+  EXPECT_THAT(b->answers, IsEmpty());
+  EXPECT_THAT(test.dispatcher->BackToSourceStarted(TestDispatcher::Key("a"), test.clock.Now()),
+              IsOk());
+  EXPECT_THAT(b->answers, ElementsAre("parents: a"));
+}
+
+TEST(DispatcherTest, WhenSeedingFailsOneOfTheWaitingReadsTheSource) {
+  TestDispatcher test;
+  const auto a = test.RegisterOnNewHost("a");
+  const auto b = test.RegisterOnNewHost("b");
+  test.dispatcher->SeedingEnded(TaskId("task"), absl::InternalError("404"), test.clock.Now());
+  EXPECT_THAT(a->answers, ElementsAre(kLimitReached));
+  EXPECT_THAT(b->answers, IsEmpty());
+
+  // The source fails for it too: the next one asks and sees for itself.
+  EXPECT_THAT(test.dispatcher->BackToSourceFailed(TestDispatcher::Key("a"), test.clock.Now()),
+              IsOk());
+  EXPECT_THAT(b->answers, ElementsAre(kLimitReached));
+  EXPECT_EQ(test.task()->state(), TaskState::kFailed);
+  EXPECT_EQ(test.task()->spec().content_length, -1);
+}
+
+TEST(DispatcherTest, AtTheEndOfItsPatienceOnlyOneOfManyGoesToTheSource) {
+  TestDispatcher test;
+  std::vector<std::shared_ptr<RecordingChannel>> channels;
+  for (int i = 0; i < 50; ++i) channels.push_back(test.RegisterOnNewHost(StrCat("p", i)));
+  test.Pass(2600ms);
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i]->answers.empty()) continue;
+    EXPECT_THAT(channels[i]->answers, ElementsAre(kLimitReached));
+    if (sent++ == 0) {
+      EXPECT_THAT(test.dispatcher->BackToSourceStarted(TestDispatcher::Key(StrCat("p", i)),
+                                                       test.clock.Now()),
+                  IsOk());
+    }
+  }
+  EXPECT_LE(sent, 3U);
+  StartWhoWasToldParents(test, channels);
+  for (const auto& channel : channels) EXPECT_THAT(channel->answers, SizeIs(1));
+}
+
+TEST(DispatcherTest, ASeedThatHadTheTaskAlreadyBecomesAParent) {
+  TestDispatcher test;
+  test.AddHost("h-seed", HostType::kSuper);
+  const auto a = test.RegisterOnNewHost("a");
+  test.dispatcher->SeedingEnded(TaskId("task"), SeedOutcome{HostId("h-seed"), PeerId("seed-peer")},
+                                test.clock.Now());
+  EXPECT_THAT(a->answers, ElementsAre("parents: seed-peer"));
+}
+
+TEST(DispatcherTest, ATaskWhoseHoldersAreGoneIsSeededAgain) {
+  TestDispatcher test;
+  test.RegisterOnNewHost("a");
+  test.StartSeed();
+  test.dispatcher->SeedingEnded(TaskId("task"), SeedOutcome{}, test.clock.Now());
+  test.dispatcher->HostLeft(*test.hosts.Remove(HostId("h-seed")), test.clock.Now());
+  test.dispatcher->HostLeft(*test.hosts.Remove(HostId("h-a")), test.clock.Now());
+  EXPECT_EQ(test.task()->peer_count(), 0U);
+  test.RegisterOnNewHost("b");
+  EXPECT_THAT(test.seeds.requests, SizeIs(2));
+}
+
+TEST(DispatcherTest, APeerThatVanishesWhileItWaitsFails) {
+  TestDispatcher test;
+  const auto a = test.RegisterOnNewHost("a");
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  EXPECT_THAT(a->settled, testing::Optional(StatusIs(absl::StatusCode::kCancelled)));
+  EXPECT_EQ(test.StateOf("a"), "Failed");
+  EXPECT_EQ(test.dispatcher->NextDeadline(), std::nullopt);
+}
+
+TEST(DispatcherTest, APeerThatVanishesWhileItDownloadsKeepsItsState) {
+  TestDispatcher test;
+  test.StartSeed();
+  test.RegisterOnNewHost("a");
+  EXPECT_THAT(test.dispatcher->Started(TestDispatcher::Key("a"), test.clock.Now()), IsOk());
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "Running");
+}
+
+TEST(DispatcherTest, AClientThatReadsNoAnswersFails) {
+  TestDispatcher test;
+  test.AddHost("h-a");
+  auto channel = std::make_shared<RecordingChannel>();
+  channel->gone = true;
+  Registration registration = TestDispatcher::SomeRegistration();
+  registration.need_back_to_source = true;
+  test.dispatcher->Register(TestDispatcher::Key("a"), registration, channel, test.clock.Now());
+  EXPECT_THAT(channel->settled,
+              testing::Optional(StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         "load stream failed")));
+  EXPECT_EQ(test.StateOf("a"), "Failed");
+}
+
+TEST(DispatcherTest, ADeletedPeerGetsNoAnswer) {
+  TestDispatcher test;
+  const auto a = test.RegisterOnNewHost("a");
+  test.dispatcher->DeletePeer(TaskId("task"), PeerId("a"), test.clock.Now());
+  EXPECT_THAT(a->settled,
+              testing::Optional(StatusIs(absl::StatusCode::kNotFound, "peer a not found")));
+  EXPECT_EQ(test.StateOf("a"), "gone");
+}
+
+TEST(DispatcherTest, DeletingATaskTakesOnlyThePeersOfThatHost) {
+  TestDispatcher test;
+  test.StartSeed();
+  test.RegisterOnNewHost("a");
+  test.RegisterOnNewHost("b");
+  test.dispatcher->DeleteTask(HostId("h-a"), TaskId("task"), test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "gone");
+  EXPECT_EQ(test.StateOf("b"), "ReceivedNormal");
+}
+
+TEST(DispatcherTest, AClientThatMayNotReadTheSourceIsGivenTheFullTime) {
+  TestDispatcher test;
+  const auto seeded = test.RegisterOnNewHost("seeded");
+  Registration registration = TestDispatcher::SomeRegistration();
+  registration.peer.disable_back_to_source = true;
+  const auto a = test.RegisterOnNewHost("a", registration);
+  test.dispatcher->SeedingEnded(TaskId("task"), absl::InternalError("404"), test.clock.Now());
+  EXPECT_THAT(seeded->answers, ElementsAre(kLimitReached));
+  EXPECT_THAT(test.dispatcher->BackToSourceFailed(TestDispatcher::Key("seeded"), test.clock.Now()),
+              IsOk());
+  EXPECT_THAT(a->answers, IsEmpty());
+  test.Pass(5s);
+  EXPECT_THAT(a->answers, ElementsAre(kLimitReached));
+}
+
+TEST(DispatcherTest, SweepsMoveFailedPeersToLeaveAndThenForgetThem) {
+  TestDispatcher test;
+  test.RegisterOnNewHost("a");
+  EXPECT_THAT(test.dispatcher->Failed(TestDispatcher::Key("a"), test.clock.Now()), IsOk());
+  Swarm::Cursor cursor;
+  EXPECT_TRUE(test.dispatcher->SweepPeers(cursor, 100, test.clock.Now()));
+  EXPECT_EQ(test.StateOf("a"), "Leave");
+  EXPECT_TRUE(test.dispatcher->SweepPeers(cursor, 100, test.clock.Now()));
+  EXPECT_EQ(test.StateOf("a"), "gone");
+}
+
+TEST(DispatcherTest, PiecesRefreshPeerParentAndHost) {
+  TestDispatcher test;
+  test.StartSeed();
+  test.RegisterOnNewHost("a");
+  test.clock.Advance(10min);
+  PieceReport report;
+  report.number = 3;
+  report.parent_id = "seed";
+  report.length = 5;
+  EXPECT_THAT(
+      test.dispatcher->PieceFinished(TestDispatcher::Key("a"), report, test.clock.Now()), IsOk());
+  EXPECT_TRUE(test.peer("a")->finished_pieces.Has(3));
+  EXPECT_EQ(test.peer("seed")->updated, test.clock.Now());
+  EXPECT_EQ(test.hosts.Find(HostId("h-seed"))->updated(), test.clock.Now());
+  EXPECT_THAT(test.dispatcher->PieceFinished(TestDispatcher::Key("x"), report, test.clock.Now()),
+              StatusIs(absl::StatusCode::kNotFound, "peer x not found"));
+}
+
+}  // namespace
+}  // namespace dragonfly::scheduler
