@@ -187,7 +187,8 @@ TEST(FillFromHostTest, PrefersIpv6WhereItIsEnabled) {
 
 TEST(FillFromHostTest, NeedsAnAddressThatOthersCanReach) {
   Config config;
-  EXPECT_THAT(FillFromHost({"node", "", ""}, config),
+  EXPECT_TRUE(NeedsLocalNames(config));
+  EXPECT_THAT(FillFromHost({"node", "127.0.0.1", "::1"}, config),
               StatusIs(absl::StatusCode::kFailedPrecondition, "host.ip"));
 }
 

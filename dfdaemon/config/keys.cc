@@ -55,7 +55,8 @@ ConfigTable<DownloadConfig> Download() {
 ConfigTable<UploadConfig> Upload() {
   ConfigTable<UploadConfig> table;
   table.Field("server.ip", &UploadConfig::server_ip, Ip{})
-      .Field("server.port", &UploadConfig::server_port, kPort)
+      // It is announced as it is, so the system cannot choose it.
+      .Field("server.port", &UploadConfig::server_port, Number{.min = 1, .max = 65535})
       .Fields("server", &UploadConfig::server_tls, Tls())
       .Field("server.requestRateLimit", &UploadConfig::request_rate_limit, Number{.min = 1})
       .Field("server.requestBufferSize", &UploadConfig::request_buffer_size, Number{})

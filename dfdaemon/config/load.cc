@@ -1,9 +1,5 @@
 #include "dfdaemon/config/load.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +12,7 @@
 #include "common/base/strings.h"
 #include "common/config/table.h"
 #include "common/net/url.h"
+#include "common/sysinfo/local_host.h"
 #include "dfdaemon/config/keys.h"
 
 namespace dragonfly::dfdaemon {
@@ -69,6 +66,10 @@ absl::Status CheckTogether(const ConfigNode& root, const ConfigReport& report,
   return absl::OkStatus();
 }
 
+bool IsReachable(const std::string& ip) {
+  return !ip.empty() && ip != "127.0.0.1" && ip != "::1";
+}
+
 void FillListener(std::string& ip, const Config& config) {
   if (ip.empty()) ip = config.enable_ipv6 ? "::" : "0.0.0.0";
 }
@@ -118,24 +119,13 @@ LocalNames FindLocalNames() {
   LocalNames names;
   std::array<char, 256> hostname{};
   if (::gethostname(hostname.data(), hostname.size() - 1) == 0) names.hostname = hostname.data();
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return names;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    const bool usable = entry->ifa_addr != nullptr && (entry->ifa_flags & IFF_UP) != 0 &&
-                        (entry->ifa_flags & IFF_LOOPBACK) == 0;
-    if (!usable) continue;
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (entry->ifa_addr->sa_family == AF_INET && names.ipv4.empty()) {
-      const auto& address = reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr;
-      if (::inet_ntop(AF_INET, &address, text.data(), text.size())) names.ipv4 = text.data();
-    } else if (entry->ifa_addr->sa_family == AF_INET6 && names.ipv6.empty()) {
-      const auto& address = reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr;
-      if (IN6_IS_ADDR_LINKLOCAL(&address)) continue;
-      if (::inet_ntop(AF_INET6, &address, text.data(), text.size())) names.ipv6 = text.data();
-    }
-  }
-  ::freeifaddrs(list);
+  names.ipv4 = LocalIp(IpFamily::kIpv4);
+  names.ipv6 = LocalIp(IpFamily::kIpv6);
   return names;
+}
+
+bool NeedsLocalNames(const Config& config) {
+  return config.host.hostname.empty() || config.host.ip.empty();
 }
 
 absl::Status FillFromHost(const LocalNames& names, Config& config) {
@@ -144,12 +134,12 @@ absl::Status FillFromHost(const LocalNames& names, Config& config) {
     return absl::FailedPreconditionError("host.hostname: this machine has no name; configure one");
   }
   if (config.host.ip.empty()) {
-    config.host.ip = config.enable_ipv6 && !names.ipv6.empty() ? names.ipv6 : names.ipv4;
-    if (config.host.ip.empty()) config.host.ip = names.ipv6;
-  }
-  if (config.host.ip.empty()) {
-    return absl::FailedPreconditionError(
-        "host.ip: this machine has no address besides loopback; configure one");
+    const bool v6 = (config.enable_ipv6 && IsReachable(names.ipv6)) || !IsReachable(names.ipv4);
+    config.host.ip = v6 ? names.ipv6 : names.ipv4;
+    if (!IsReachable(config.host.ip)) {
+      return absl::FailedPreconditionError(
+          "host.ip: this machine has no address besides loopback; configure one");
+    }
   }
   FillListener(config.upload.server_ip, config);
   FillListener(config.storage.server_ip, config);

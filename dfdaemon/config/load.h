@@ -33,10 +33,13 @@ absl::StatusOr<LoadedConfig> ReadConfig(const ConfigNode& root, const std::strin
 /// What the system says of itself, for what the file leaves open.
 struct LocalNames {
   std::string hostname;
-  std::string ipv4;  ///< First one of an interface that is up and not loopback; empty without.
-  std::string ipv6;  ///< The same; not link-local.
+  std::string ipv4;  ///< That others reach this machine by; a loopback address without one.
+  std::string ipv6;  ///< The same.
 };
+/// Blocks on name resolution.
 [[nodiscard]] LocalNames FindLocalNames();
+/// Whether FillFromHost() will look at the names at all.
+[[nodiscard]] bool NeedsLocalNames(const Config& config);
 
 /// Fills host.hostname, host.ip and the addresses of all listeners where the file has none.
 /// FailedPrecondition when host.ip is needed and the machine has no address.

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "common/async/blocking_pool.h"
+#include "common/async/runtime.h"
+#include "common/base/clock.h"
+#include "common/log/logger.h"
+#include "dfdaemon/app/cpus.h"
+#include "dfdaemon/app/identity.h"
+#include "dfdaemon/cluster/host_identity.h"
+#include "dfdaemon/config/config.h"
+#include "dfdaemon/stats/daemon_metrics.h"
+
+namespace dragonfly::dfdaemon {
+
+/// What every part of the daemon stands on. Made first, destroyed last.
+struct Core {
+  Core(Config its_config, std::string its_dynconfig_path, Logger its_log)
+      : config(std::move(its_config)),
+        dynconfig_path(std::move(its_dynconfig_path)),
+        host(MakeIdentity(config, PodNames::FromEnvironment())),
+        log(std::move(its_log)),
+        data("data", AllowedCpus()) {}
+
+  const Config config;  ///< Filled by FillFromHost().
+  const std::string dynconfig_path;
+  const HostIdentity host;
+  const Logger log;
+  const SystemClock clock;
+  DaemonMetrics metrics;
+
+  Runtime admin{"admin", 1};  ///< Health and metrics; answers when the others are stuck.
+  Runtime io{"io", 1};        ///< Decisions and control messages.
+  Runtime data;               ///< Bytes.
+  BlockingPool disk{4};       ///< Calls that block.
+};
+
+}  // namespace dragonfly::dfdaemon

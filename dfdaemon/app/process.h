@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace dragonfly::dfdaemon {
+
+/// What concerns the process as a whole. Call once, before threads start: few and small arenas of
+/// malloc (each thread would get one of its own, which costs more than it brings here), no SIGPIPE,
+/// as many descriptors as the system gives, and SIGINT, SIGTERM and SIGQUIT kept for
+/// WaitForEndSignal().
+void PrepareProcess();
+
+/// Blocks until one of those signals comes; returns its name. Another one afterwards ends the
+/// process at once.
+[[nodiscard]] std::string WaitForEndSignal();
+
+}  // namespace dragonfly::dfdaemon
