@@ -39,8 +39,9 @@ class SchedulerMetrics {
   virtual ~SchedulerMetrics() = default;
   virtual void Called(Method method) = 0;
   virtual void CallFailed(Method method) = 0;
-  virtual void HostAnnounced(const AnnounceLabels& labels) = 0;      ///< announce_host_total
-  virtual void HostAnnounceFailed(const AnnounceLabels& labels) = 0;  ///< announce_host_failure_total
+  /// announce_host_total and announce_host_failure_total.
+  virtual void HostAnnounced(const AnnounceLabels& labels) = 0;
+  virtual void HostAnnounceFailed(const AnnounceLabels& labels) = 0;
   /// announce_peer_total; concurrent_schedule_total goes up.
   virtual void ConversationOpened() = 0;
   /// concurrent_schedule_total goes down; a failed one counts in announce_peer_failure_total.

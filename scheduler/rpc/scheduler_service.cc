@@ -91,7 +91,9 @@ absl::Status SchedulerService::Counted(SchedulerMetrics::Method method, absl::St
 void SchedulerService::Forget(const std::shared_ptr<Host>& host) {
   with_.seeds.HostLeft(host->id());
   for (const auto& shard : shards_) {
-    shard->Post([host](Dispatcher& dispatcher, SteadyTime now) { dispatcher.HostLeft(*host, now); });
+    shard->Post([host](Dispatcher& dispatcher, SteadyTime now) {
+      dispatcher.HostLeft(*host, now);
+    });
   }
 }
 

@@ -107,7 +107,12 @@ TEST_F(SchedulerServiceTest, AnUnknownHostIsToldNotFound) {
   EXPECT_EQ(metrics_.failed, 1);
 }
 
-TEST_F(SchedulerServiceTest, ARescheduledPeerGetsOtherParentsOrTheSource) {
+class ShortRoundsTest : public SchedulerServiceTest {
+ protected:
+  ShortRoundsTest() : SchedulerServiceTest(5ms) {}
+};
+
+TEST_F(ShortRoundsTest, ARescheduledPeerGetsOtherParentsOrTheSource) {
   for (const char* id : {"h-p", "h-q", "h-a"}) ASSERT_THAT(AnnounceHost(HostMessage(id)), IsOk());
   Conversation p(*this, "p");
   p.Register(100ULL << 20U, true);

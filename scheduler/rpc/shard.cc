@@ -19,8 +19,9 @@ constexpr std::size_t kSweepPortion = 2000;
 
 }  // namespace
 
-Dispatcher::Collaborators Shard::WithSeeds(const Dispatcher::Collaborators& given, SeedTrigger& seeds) {
-  return {given.hosts,   seeds,          given.evaluator, given.dynamic_config,
+Dispatcher::Collaborators Shard::WithSeeds(const Dispatcher::Collaborators& given,
+                                           SeedTrigger& seeds) {
+  return {given.hosts,   seeds,    given.evaluator, given.dynamic_config,
           given.metrics, given.log};
 }
 

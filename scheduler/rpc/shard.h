@@ -23,8 +23,8 @@ class PeerStream;
 /// One shard: a Dispatcher on its executor, the queue of what it has to look at, and its clock.
 ///
 /// The queue holds conversations, not messages: a conversation with ten new piece reports stands in
-/// it once. Conversations with anything else than piece reports go first, so that a storm of reports
-/// delays a registration by a few hundred reports at most.
+/// it once. Conversations with anything else than piece reports go first, so that a storm of
+/// reports delays a registration by a few hundred reports at most.
 ///
 /// Thread-safe but for what says otherwise.
 class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shard> {

@@ -91,17 +91,19 @@ class CountingMetrics final : public NullSchedulerMetrics {
 
 class SchedulerServiceTest : public testing::Test {
  protected:
-  explicit SchedulerServiceTest(Dispatcher::Options scheduling = {}) {
+  /// Peers wait as long as a test may need, unless it is about the end of their patience.
+  explicit SchedulerServiceTest(Duration retry_interval = std::chrono::seconds(10)) {
     rpc::Calls::Options calls;
     calls.executor = [this] { return shards_.Next(); };
     calls_ = std::make_unique<rpc::Calls>(std::move(calls));
     SchedulerService::Options options;
     options.scheduler_cluster_id = 7;
-    options.scheduling = scheduling;
+    options.scheduling.waiting.retry.retry_interval = retry_interval;
     service_ = *SchedulerService::Create(
-        options, SchedulerService::Collaborators{*calls_, {shards_.executor(0), shards_.executor(1)},
-                                                 hosts_, seeds_, config_, scheduling_metrics_,
-                                                 metrics_, clock_, Logger()});
+        options,
+        SchedulerService::Collaborators{*calls_, {shards_.executor(0), shards_.executor(1)},
+                                        hosts_, seeds_, config_, scheduling_metrics_, metrics_,
+                                        clock_, Logger()});
     rpc::ServerOptions server;
     server.listen = {"127.0.0.1:0"};
     server_ = *rpc::Server::Start(server, {service_.get()}, *calls_);

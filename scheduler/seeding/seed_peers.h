@@ -20,8 +20,8 @@
 
 namespace dragonfly::scheduler {
 
-/// The seed peers of the cluster: which of them live, which one a task belongs to, and the downloads
-/// that they were asked for.
+/// The seed peers of the cluster: which of them live, which one a task belongs to, and the
+/// downloads that they were asked for.
 ///
 /// A seed peer joins the ring the moment it announces itself and leaves it when it says so, when a
 /// health check fails or when a download cannot reach it; a later check brings it back. So the ring
@@ -47,7 +47,8 @@ class SeedPeers {
 
   /// Begins the periodic health checks.
   void Start();
-  /// Cancels checks and downloads; their OnEnd is told Cancelled. Also before Start(), more than once.
+  /// Cancels checks and downloads; their OnEnd is told Cancelled. Also before Start(), more than
+  /// once.
   Awaitable<> Stop();
 
   /// A host that is no super seed is ignored (and removed, if it was one).
@@ -59,9 +60,9 @@ class SeedPeers {
   /// The owner first, then those who would follow it, at most `options.attempts`; may be empty.
   [[nodiscard]] std::vector<std::string> AddressesFor(const TaskId& task) const;
 
-  /// Asks the task's owner, or those after it when it cannot be reached. `on_end` is called once, on
-  /// the executor. FailedPrecondition when nobody is there, Unavailable when nobody could be reached,
-  /// else the seed peer's own answer.
+  /// Asks the task's owner, or those after it when it cannot be reached. `on_end` is called once,
+  /// on the executor. FailedPrecondition when nobody is there, Unavailable when nobody could be
+  /// reached, else the seed peer's own answer.
   void Trigger(SeedRequest request, OnEnd on_end);
 
  private:

@@ -58,9 +58,9 @@ struct PieceReport {
 /// can run it on virtual time.
 ///
 /// Statuses are what the conversation ends with: NotFound for unknown hosts and peers, Internal for
-/// an event that the peer's state forbids, and those of DecideRegistration(). When a registration, a
-/// reschedule or a start fails, the peer is failed as well, and if that fails too its error is the
-/// one returned.
+/// an event that the peer's state forbids, and those of DecideRegistration(). When a registration,
+/// a reschedule or a start fails, the peer is failed as well, and if that fails too its error is
+/// the one returned.
 class Dispatcher {
  public:
   struct Options {

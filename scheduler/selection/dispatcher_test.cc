@@ -166,6 +166,15 @@ TEST(DispatcherTest, APeerThatVanishesWhileItDownloadsKeepsItsState) {
   EXPECT_EQ(test.StateOf("a"), "Running");
 }
 
+TEST(DispatcherTest, AParentWhoseConversationBrokeIsOfferedLast) {
+  TestDispatcher test;
+  test.StartSeed("a-seed");
+  test.StartSeed("b-seed");
+  EXPECT_THAT(test.RegisterOnNewHost("x")->answers, ElementsAre("parents: a-seed,b-seed"));
+  test.dispatcher->Disconnected(TestDispatcher::Key("a-seed"), test.clock.Now());
+  EXPECT_THAT(test.RegisterOnNewHost("y")->answers, ElementsAre("parents: b-seed,a-seed"));
+}
+
 TEST(DispatcherTest, AClientThatReadsNoAnswersFails) {
   TestDispatcher test;
   test.AddHost("h-a");

@@ -40,9 +40,9 @@ class ParentFinder {
 
   explicit ParentFinder(const Evaluator& evaluator) : evaluator_(evaluator) {}
 
-  /// The parents to offer, best first; empty when there are none, or when the child's state does not
-  /// allow any. Equal scores: whoever serves fewer children first, then in order of ids. Good until
-  /// the next call.
+  /// The parents to offer, best first; empty when there are none, or when the child's state does
+  /// not allow any. Peers whose conversation broke off come last. Equal scores: whoever serves
+  /// fewer children first, then in order of ids. Good until the next call.
   std::span<const Candidate> Find(Peer& child, const Limits& limits, Random& random);
 
   /// The tests in their order. Call Task::MarkDescendants(child) before.

@@ -8,8 +8,8 @@
 
 namespace dragonfly::scheduler {
 
-/// Where the answers of one conversation go. Called on the shard, inside calls of the Dispatcher: an
-/// implementation must not call the Dispatcher back from here.
+/// Where the answers of one conversation go. Called on the shard, inside calls of the Dispatcher:
+/// an implementation must not call the Dispatcher back from here.
 class PeerChannel {
  public:
   virtual ~PeerChannel() = default;
@@ -20,8 +20,8 @@ class PeerChannel {
   virtual bool SendParents(const Peer& child, std::span<const ParentFinder::Candidate> parents) = 0;
   virtual bool SendBackToSource(std::string_view description) = 0;
 
-  /// A Register() or Reschedule() is over: OK after one of the above, else what the conversation ends
-  /// with. Until then later messages of the conversation wait.
+  /// A Register() or Reschedule() is over: OK after one of the above, else what the conversation
+  /// ends with. Until then later messages of the conversation wait.
   virtual void Settled(absl::Status status) = 0;
 };
 

@@ -38,8 +38,8 @@ struct RetryState {
   return state.failed_rounds >= policy.retry_limit ? RetryStep::kGiveUp : RetryStep::kFind;
 }
 
-/// How long a round lasts: the interval, a quarter more or less, so that peers that came together do
-/// not all come again together.
+/// How long a round lasts: the interval, a quarter more or less, so that peers that came together
+/// do not all come again together.
 [[nodiscard]] inline Duration RoundOf(const RetryPolicy& policy, Random& random) {
   const double factor = 0.75 + 0.5 * random.Unit();
   return std::chrono::duration_cast<Duration>(policy.retry_interval * factor);

@@ -23,8 +23,8 @@ struct PieceLabels {
 };
 
 /// What happens in conversations with peers. Called from all shards at once, once per message and
-/// piece: must be cheap and must not block. Names of the counters (dragonfly_scheduler_…) behind each
-/// verb; "+ failure" counts in the counter and in its _failure twin.
+/// piece: must be cheap and must not block. Names of the counters (dragonfly_scheduler_…) behind
+/// each verb; "+ failure" counts in the counter and in its _failure twin.
 class SchedulingMetrics {
  public:
   enum class HostTraffic : std::uint8_t { kDownload, kUpload };

@@ -18,7 +18,8 @@ class SeedTrigger {
   virtual ~SeedTrigger() = default;
   /// Whether Trigger() has anyone to ask.
   [[nodiscard]] virtual bool HasAvailable() const = 0;
-  /// Returns at once. The end comes back as Dispatcher::SeedingEnded(), once, never inside this call.
+  /// Returns at once. The end comes back as Dispatcher::SeedingEnded(), once, never inside this
+  /// call.
   virtual void Trigger(SeedRequest request) = 0;
 };
 

@@ -57,7 +57,8 @@ class RecordingSeeds final : public SeedTrigger {
 
 class TestDispatcher {
  public:
-  explicit TestDispatcher(Dispatcher::Options options = {}) : evaluator_(*MakeEvaluator("default")) {
+  explicit TestDispatcher(Dispatcher::Options options = {})
+      : evaluator_(*MakeEvaluator("default")) {
     dispatcher = std::make_unique<Dispatcher>(
         options, Dispatcher::Collaborators{hosts, seeds, *evaluator_, config, metrics, Logger()},
         Random(1));

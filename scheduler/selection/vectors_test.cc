@@ -182,7 +182,8 @@ TEST(SchedulingVectorsTest, RetryLoop) {
       peer.id = PeerId(StrCat("s", i));
       BringTo(swarm.AddPeer(task, host, peer, now), PeerState::kBackToSource, now);
     }
-    const auto found = inputs["parents_found_per_attempt"].get<std::vector<std::vector<std::string>>>();
+    const auto found =
+        inputs["parents_found_per_attempt"].get<std::vector<std::vector<std::string>>>();
     Random random(5);
     RetryState state;
     state.need_back_to_source = inputs["peer"]["need_back_to_source"];
@@ -390,7 +391,8 @@ TEST(SchedulingVectorsTest, SeedPeerFailures) {
 TEST(SchedulingVectorsTest, AvailablePeers) {
   for (const Json& entry : CasesOf("has_available_peer")) {
     TestSwarm swarm;
-    Peer& child = swarm.AddPeer("child", TestSwarm::SomeHost(entry["inputs"]["host_id"].get<std::string>()));
+    Peer& child = swarm.AddPeer(
+        "child", TestSwarm::SomeHost(entry["inputs"]["host_id"].get<std::string>()));
     for (const Json& id : entry["inputs"]["blocklist"]) child.Block(PeerId(id.get<std::string>()));
     for (const Json& json : entry["inputs"]["peers"]) {
       Peer& peer = swarm.AddPeer(json["id"].get<std::string>(),

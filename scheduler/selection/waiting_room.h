@@ -25,13 +25,15 @@ namespace dragonfly::scheduler {
 
 /// Peers that asked for parents and have no answer yet. One per shard; pure.
 ///
-/// A peer leaves the moment a parent can be offered, not at the next turn of a clock: everything that
-/// may create parents ends in TaskChanged(). The rounds of RetryPolicy are the upper bound that
-/// clients know; at its end, or when there is nobody left to wait for, a peer is sent to the source.
-/// Then only one of many goes, because the others can have it as their parent a moment later.
+/// A peer leaves the moment a parent can be offered, not at the next turn of a clock: everything
+/// that may create parents ends in TaskChanged(). The rounds of RetryPolicy are the upper bound
+/// that clients know; at its end, or when there is nobody left to wait for, a peer is sent to the
+/// source. Then only one of many goes, because the others can have it as their parent a moment
+/// later.
 ///
-/// When many peers come at once, they must not all hang on the one seed: when every candidate serves
-/// `spread_children` peers already and other peers are just about to start, the rest waits for those.
+/// When many peers come at once, they must not all hang on the one seed: when every candidate
+/// serves `spread_children` peers already and other peers are just about to start, the rest waits
+/// for those.
 class WaitingRoom {
  public:
   struct Options {
@@ -48,7 +50,8 @@ class WaitingRoom {
               OnFailure on_failure, Logger log);
   ~WaitingRoom();
 
-  /// The loop of a registration or a reschedule. `channel` is told once, perhaps before this returns.
+  /// The loop of a registration or a reschedule. `channel` is told once, perhaps before this
+  /// returns.
   void Enter(Peer& peer, std::shared_ptr<PeerChannel> channel, SteadyTime now);
 
   /// Somebody became a parent, started, failed or left, or seeding ended.

@@ -74,6 +74,9 @@ class Peer {
   // Facts without rules; whoever handles a message sets them.
   Priority effective_priority = Priority::kLevel0;
   bool need_back_to_source = false;
+  /// Its conversation broke off before its end. It may still serve, so it is not dropped, but
+  /// whoever is known to live is offered first.
+  bool lost = false;
   Duration cost{};  ///< From creation to the end; 0 before.
   SteadyTime updated;
   SteadyTime piece_updated;

@@ -55,7 +55,13 @@ enum class TaskEvent : std::uint8_t { kDownload, kDownloadSucceeded, kDownloadFa
 }
 
 /// Numbers of common.v2.SizeScope.
-enum class SizeScope : std::uint8_t { kNormal = 0, kSmall = 1, kTiny = 2, kEmpty = 3, kUnknown = 4 };
+enum class SizeScope : std::uint8_t {
+  kNormal = 0,
+  kSmall = 1,
+  kTiny = 2,
+  kEmpty = 3,
+  kUnknown = 4,
+};
 
 /// Negative arguments: not known.
 [[nodiscard]] constexpr SizeScope SizeScopeOf(std::int64_t content_length,

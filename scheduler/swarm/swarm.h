@@ -49,9 +49,9 @@ class Swarm {
     std::size_t task = 0;
     std::size_t peer = 0;
   };
-  /// Visits up to `budget` peers and calls `visit` for those that are not kept. Peers added or moved
-  /// meanwhile may be missed until the next round. True: the round is over. `visit` may remove the
-  /// peer it is given, nothing else.
+  /// Visits up to `budget` peers and calls `visit` for those that are not kept. Peers added or
+  /// moved meanwhile may be missed until the next round. True: the round is over. `visit` may
+  /// remove the peer it is given, nothing else.
   bool Sweep(Cursor& cursor, std::size_t budget, SteadyTime now,
              absl::FunctionRef<void(Peer&, Verdict)> visit);
 

@@ -250,7 +250,8 @@ bool Task::SeedPeerFailed(SteadyTime now) const {
 void Task::Store(SourcePiece piece) {
   if (piece.number >= PieceSet::kLimit) return;
   // Sources are read in order nearly always, so the place is at the end.
-  const auto place = std::ranges::lower_bound(source_pieces_, piece.number, {}, &SourcePiece::number);
+  const auto place =
+      std::ranges::lower_bound(source_pieces_, piece.number, {}, &SourcePiece::number);
   if (place != source_pieces_.end() && place->number == piece.number) {
     *place = std::move(piece);
   } else {

@@ -94,13 +94,13 @@ class Task {
   }
   [[nodiscard]] Peer& peer(std::size_t index) const { return *peers_[index]; }
 
-  /// Internal as above. Edges to parents, the source quota and counters follow the new state: whoever
-  /// reads the source, has succeeded, failed or left has no parents any more.
+  /// Internal as above. Edges to parents, the source quota and counters follow the new state:
+  /// whoever reads the source, has succeeded, failed or left has no parents any more.
   absl::Status Apply(Peer& peer, PeerEvent event, SteadyTime now);
 
   /// Up to `count` of the peers that are Running, BackToSource or Succeeded: a uniform draw without
-  /// replacement. Nobody else can be a parent, and where a thousand peers wait for the one that can,
-  /// a draw from all of them would miss it. Valid until the next call that is not const.
+  /// replacement. Nobody else can be a parent, and where a thousand peers wait for the one that
+  /// can, a draw from all of them would miss it. Valid until the next call that is not const.
   [[nodiscard]] std::span<const std::unique_ptr<Peer>> Sample(std::size_t count, Random& random);
 
   // Who gets pieces from whom.
