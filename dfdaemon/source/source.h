@@ -36,6 +36,9 @@ struct SourceRequest {
   std::vector<std::string> certificate_chain;
   std::optional<ObjectStorageAccess> object_storage;
   std::chrono::milliseconds timeout{360'000};  ///< Connect, request and response head.
+  /// StrongEtag() of the Stat that the task began with: an answer with another one is DataLoss, so
+  /// that no content is put together from two versions. Empty = not checked.
+  std::string etag;
 };
 
 /// The source's answer to "how long is it, and with which headers".
@@ -46,6 +49,9 @@ struct SourceStat {
   std::optional<std::uint64_t> content_length;
   bool supports_ranges = false;
 };
+
+/// The ETag of `headers` when it names one version byte by byte, else empty.
+[[nodiscard]] std::string StrongEtag(const HeaderList& headers);
 
 /// Details of a failure at the source; travels as a payload of the absl::Status and becomes the JSON
 /// of the RPC's status details and the proxy's answer.
