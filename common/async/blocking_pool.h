@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -22,7 +23,11 @@ class BlockingPool {
   /// is resumed only after the function returned, so references into its frame stay valid.
   template <class Function>
   Awaitable<std::invoke_result_t<Function>> Run(Function function) {
-    co_return co_await asio::co_spawn(pool_, Call(std::move(function)), asio::use_awaitable);
+    // Without a slot: a cancellation forwarded to a pool of several threads could reach the call while
+    // it starts on another one.
+    co_return co_await asio::co_spawn(
+        pool_, Call(std::move(function)),
+        asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
   }
 
  private:

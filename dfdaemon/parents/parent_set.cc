@@ -17,6 +17,8 @@ constexpr std::uint32_t kSamplesNeeded = 2;
 constexpr double kSlowFactor = 3;
 // A second request for a piece costs its bytes once more: the gain must be clear.
 constexpr double kReplaceGain = 2;
+// No transfer is judged earlier: short ones end by themselves meanwhile.
+constexpr auto kEarliest = std::chrono::milliseconds(300);
 // Without a byte for so long, a transfer is taken to be stuck.
 constexpr auto kStuck = std::chrono::seconds(4);
 
@@ -141,7 +143,7 @@ std::optional<ParentSlot> ParentSet::Replacement(const Transfer& transfer, Paren
   const double whole = static_cast<double>(transfer.length) / other_rate;
   const double elapsed = Seconds(transfer.elapsed);
   // Too early to judge a transfer that has not had the time of a whole one elsewhere.
-  if (elapsed < whole) return std::nullopt;
+  if (transfer.elapsed < kEarliest || elapsed < whole) return std::nullopt;
   const double rate = static_cast<double>(transfer.received) / elapsed;
   const double rest = rate > 0 ? static_cast<double>(transfer.length - transfer.received) / rate
                                : elapsed * kReplaceGain;

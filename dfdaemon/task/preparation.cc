@@ -52,10 +52,8 @@ Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest r
   CO_ASSIGN_OR_RETURN(SourceStat stat,
                       co_await RunOn(with.data.Next(), with.source.Stat(std::move(source))));
   if (!stat.content_length) {
-    SourceErrorInfo info;
-    info.message = "invalid content length: the source does not tell how long the content is";
-    info.headers = std::move(stat.headers);
-    co_return SourceError(std::move(info));
+    co_return absl::InternalError(
+        "invalid content length: the source does not tell how long the content is");
   }
   TaskSpec spec;
   spec.kind = request.kind;

@@ -107,7 +107,6 @@ class Round {
   void ReadSource();
   void ReadWholeSource();
   static Awaitable<> ProbeSource(Round& self);
-  [[nodiscard]] bool SourceJobs() const;
   static Awaitable<> RunWholeSource(Round& self);
 
   void Here(PieceNumber number);

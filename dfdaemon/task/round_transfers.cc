@@ -23,11 +23,6 @@ bool IsLocalError(const absl::Status& status) {
          absl::IsAborted(status) || absl::IsFailedPrecondition(status);
 }
 
-// The source serves the whole object only.
-bool LacksRanges(const absl::Status& status) {
-  return absl::IsUnimplemented(status) && !GetSourceError(status).has_value();
-}
-
 }  // namespace
 
 void Round::Pump(SteadyTime now) {
@@ -147,15 +142,6 @@ void Round::ParentJobFailed(Job& job, const absl::Status& status) {
 }
 
 void Round::SourceJobFailed(const absl::Status& status) {
-  if (LacksRanges(status) && source_ == SourceState::kRanges) {
-    plan_.log.Info("the source serves no ranges, reading the whole of it");
-    for (auto& [number, job] : jobs_) {
-      if (!job->parent) StopJob(*job);
-    }
-    ReadWholeSource();
-    return;
-  }
-  if (source_ == SourceState::kWhole && LacksRanges(status)) return;  // Started before that.
   source_failed_ = !IsLocalError(status) || GetSourceError(status).has_value();
   End(status);
 }
@@ -237,18 +223,8 @@ void Round::ReadWholeSource() {
   group_.Spawn(RunWholeSource(*this));
 }
 
-bool Round::SourceJobs() const {
-  return std::any_of(jobs_.begin(), jobs_.end(),
-                     [](const auto& entry) { return !entry.second->parent.has_value(); });
-}
-
 Awaitable<> Round::RunWholeSource(Round& self) {
   const auto& with = self.env_.with;
-  // Pieces that are still claimed would be passed over.
-  while (self.SourceJobs()) {
-    const auto version = self.changed_.version();
-    if (self.SourceJobs()) (void)co_await self.changed_.WaitPast(version);
-  }
   // Pieces come as events of the storage; when the last wanted one is there, the round ends and with
   // it this.
   absl::Status status = co_await RunOn(

@@ -23,10 +23,9 @@ Awaitable<Result> UntilStopped(Awaitable<Result> work, asio::steady_timer& stop)
       co_await asio::experimental::make_parallel_group(
           asio::co_spawn(executor, std::move(work), asio::deferred), stop.async_wait(asio::deferred))
           .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-  if (order[0] == 0) {
-    if (error) std::rethrow_exception(error);
-    co_return std::move(result);
-  }
+  // A result that came at the same moment counts.
+  if (!error) co_return std::move(result);
+  if (order[0] == 0) std::rethrow_exception(error);
   co_return absl::CancelledError("stopped");
 }
 

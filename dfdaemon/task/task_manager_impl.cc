@@ -113,6 +113,7 @@ Awaitable<absl::StatusOr<Caller::Wish>> TaskManagerImpl::MakeWish(DownloadReques
     CO_ASSIGN_OR_RETURN(wish.digest, RequestedDigest(request));
   }
   wish.source = MakeSourceRequest(request, task.stored->spec().id, env_.options.piece_timeout);
+  wish.source.etag = StrongEtag(task.stored->spec().response_headers);
   wish.source_key = SourceKey(wish.source);
   if (const auto output = OutputOf(request)) {
     auto check = [output = *output, path = task.stored->content_path()] {
@@ -150,6 +151,7 @@ Awaitable<absl::StatusOr<std::unique_ptr<Download>>> TaskManagerImpl::StartCount
   first.pieces.reserve(run.count);
   for (PieceNumber i = 0; i < run.count; ++i) first.pieces.push_back(layout.At(run.first + i));
   first.is_finished = was_complete;
+  first.asked_source = task.source_has_ranges.has_value();
   const DownloadRequest& wanted = caller->wish().request;
   Logger log = env_.options.log.With({{"task_id", id}, {"peer_id", first.peer.peer_id}});
   log.Info("download task started", {{"url", RedactUrl(wanted.url)},
