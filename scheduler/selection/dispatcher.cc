@@ -268,7 +268,7 @@ absl::Status Dispatcher::BackToSourceFailed(const PeerKey& key, SteadyTime now) 
 void Dispatcher::Disconnected(const PeerKey& key, SteadyTime now) {
   const absl::StatusOr<Peer*> peer = Require(key);
   if (!peer.ok()) return;
-  (*peer)->lost = true;
+  (*peer)->task().Lost(**peer);
   if (!waiting_.Dismiss(**peer, absl::CancelledError("client went away"), now)) return;
   Failed(key, now).IgnoreError();
 }

@@ -6,7 +6,7 @@ namespace dragonfly::scheduler {
 namespace {
 
 bool Better(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
-  if (a.peer->lost != b.peer->lost) return b.peer->lost;
+  if (a.peer->lost() != b.peer->lost()) return b.peer->lost();
   if (a.score != b.score) return a.score > b.score;
   const std::size_t children_a = a.peer->children().size();
   const std::size_t children_b = b.peer->children().size();

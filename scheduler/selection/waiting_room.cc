@@ -107,7 +107,7 @@ WaitingRoom::Result WaitingRoom::Serve(Waiter& waiter, SteadyTime now) {
   limits.filter_parent_limit = config->filter_parent_limit;
   limits.candidate_parent_limit = config->candidate_parent_limit;
   const auto candidates = finder_.Find(peer, limits, random_);
-  if (candidates.empty() || WorthWaiting(waiter, candidates, now)) return Result::kWaits;
+  if (candidates.empty() || WorthWaiting(waiter, now)) return Result::kWaits;
 
   offered_.clear();
   for (const ParentFinder::Candidate& candidate : candidates) {
@@ -130,18 +130,12 @@ WaitingRoom::Result WaitingRoom::Serve(Waiter& waiter, SteadyTime now) {
   return Result::kSettled;
 }
 
-bool WaitingRoom::WorthWaiting(Waiter& waiter,
-                               std::span<const ParentFinder::Candidate> candidates,
-                               SteadyTime now) const {
+bool WaitingRoom::WorthWaiting(Waiter& waiter, SteadyTime now) const {
   const Task& task = waiter.peer->task();
-  if (waiter.patience_spent || task.starting_count() == 0 ||
+  if (waiter.patience_spent || task.starting_count() < task.possible_parent_count() ||
       now - task.last_told_parents() > options_.spread_patience) {
     return false;
   }
-  const bool crowded = std::ranges::all_of(candidates, [&](const auto& candidate) {
-    return candidate.peer->children().size() >= options_.spread_children;
-  });
-  if (!crowded) return false;
   if (!waiter.patient_until.has_value()) waiter.patient_until = now + options_.spread_patience;
   return true;
 }

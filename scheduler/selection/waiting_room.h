@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -31,15 +30,14 @@ namespace dragonfly::scheduler {
 /// source. Then only one of many goes, because the others can have it as their parent a moment
 /// later.
 ///
-/// When many peers come at once, they must not all hang on the one seed: when every candidate
-/// serves `spread_children` peers already and other peers are just about to start, the rest waits
-/// for those.
+/// When many peers come at once, they must not all hang on the one seed, and a client asks again
+/// only when its parents fail. So as many may be starting at a time as there are peers who can
+/// serve: the swarm doubles with every round trip, and nearly everybody has several parents.
 class WaitingRoom {
  public:
   struct Options {
     RetryPolicy retry;
-    std::size_t spread_children = 4;
-    /// How long a peer that could be served waits for better parents.
+    /// How long a peer that could be served waits for others to start first.
     Duration spread_patience = std::chrono::milliseconds(100);
   };
   /// Tells the swarm that a peer got no answer; returns what its conversation ends with.
@@ -76,10 +74,8 @@ class WaitingRoom {
   void Settle(Waiter& waiter, absl::Status status, SteadyTime now);
   void Fail(Waiter& waiter, absl::Status status, SteadyTime now);
 
-  /// Whether better parents are a moment away.
-  [[nodiscard]] bool WorthWaiting(Waiter& waiter,
-                                  std::span<const ParentFinder::Candidate> candidates,
-                                  SteadyTime now) const;
+  /// Whether more parents are a moment away.
+  [[nodiscard]] bool WorthWaiting(Waiter& waiter, SteadyTime now) const;
   [[nodiscard]] static bool NobodyToWaitFor(const Peer& peer);
   [[nodiscard]] bool AnotherJustWent(const Waiter& waiter, SteadyTime now) const;
   void ServeWaiting(Task& task, SteadyTime now);

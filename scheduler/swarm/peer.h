@@ -60,6 +60,9 @@ class Peer {
   [[nodiscard]] const std::vector<Peer*>& children() const { return children_; }
   /// It was told its parents and has not reported that it started.
   [[nodiscard]] bool starting() const { return starting_; }
+  /// Its conversation broke off before its end. It may still serve, so it is not dropped, but
+  /// whoever is known to live is offered first.
+  [[nodiscard]] bool lost() const { return lost_; }
 
   /// Parents that this peer is never offered (again).
   void Block(const PeerId& parent) {
@@ -74,9 +77,6 @@ class Peer {
   // Facts without rules; whoever handles a message sets them.
   Priority effective_priority = Priority::kLevel0;
   bool need_back_to_source = false;
-  /// Its conversation broke off before its end. It may still serve, so it is not dropped, but
-  /// whoever is known to live is offered first.
-  bool lost = false;
   Duration cost{};  ///< From creation to the end; 0 before.
   SteadyTime updated;
   SteadyTime piece_updated;
@@ -98,6 +98,7 @@ class Peer {
   PeerState state_ = PeerState::kPending;
   bool on_source_ = false;
   bool starting_ = false;
+  bool lost_ = false;
   std::uint32_t slot_ = 0;  // In the task's list.
   std::uint32_t mark_ = 0;  // See Task::MarkDescendants().
   std::vector<Edge> parents_;

@@ -224,6 +224,11 @@ void Task::ToldParents(Peer& peer, SteadyTime now) {
   last_told_parents_ = now;
 }
 
+void Task::Lost(Peer& peer) {
+  peer.lost_ = true;
+  ClearStarting(peer);
+}
+
 bool Task::HasAvailablePeer(const Peer& child) const {
   return std::ranges::any_of(peers_, [&](const auto& peer) {
     return HasPiecesOrSoonWill(peer->state_) && &peer->host() != &child.host() &&

@@ -115,6 +115,8 @@ class Task {
   [[nodiscard]] static bool HasEdge(const Peer& parent, const Peer& child);
   /// It was sent parents: counts as starting until its next event.
   void ToldParents(Peer& peer, SteadyTime now);
+  /// Its conversation broke off.
+  void Lost(Peer& peer);
 
   // What decisions ask.
 
@@ -129,6 +131,8 @@ class Task {
   [[nodiscard]] bool SeedPeerFailed(SteadyTime now) const;
   /// Peers that were told their parents and have not started yet, and when the last one was told.
   [[nodiscard]] std::size_t starting_count() const { return starting_count_; }
+  /// Those that Sample() draws from.
+  [[nodiscard]] std::size_t possible_parent_count() const { return possible_parents_; }
   [[nodiscard]] SteadyTime last_told_parents() const { return last_told_parents_; }
 
   void Store(SourcePiece piece);
