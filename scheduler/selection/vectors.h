@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "scheduler/swarm/states.h"
+
 namespace dragonfly::scheduler {
 
 using Json = nlohmann::json;
@@ -34,6 +36,15 @@ inline std::vector<Json> CasesOf(const std::string& kind) {
 inline Json ExpectedBy(const Json& entry, const std::string& version) {
   const Json& expect = entry.at("expect");
   return expect.contains(version) ? expect.at(version) : expect;
+}
+
+inline TaskState TaskStateNamed(const std::string& name) {
+  using enum TaskState;
+  for (const TaskState state : {kPending, kRunning, kSucceeded, kFailed, kLeave}) {
+    if (Name(state) == name) return state;
+  }
+  ADD_FAILURE() << name;
+  return kPending;
 }
 
 inline std::string Title(const Json& entry) {
