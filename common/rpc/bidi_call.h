@@ -31,6 +31,7 @@ class BidiObserver {
   /// a storm of messages allocates nothing; move out of it what you keep.
   virtual AfterMessage OnMessage(Request& message) = 0;
   /// The client will send no more. After the last OnMessage(); not called when the call ends first.
+  /// A client that breaks off can look like this, too; OnClosed() tells them apart.
   virtual void OnHalfClose() = 0;
   /// The call is over. Once, always, after everything else; the call lets go of its observer then.
   /// `status` is what Finish() was given, Cancelled when the client went away first, or the reason
@@ -126,6 +127,8 @@ class BidiCall final : public grpc::ServerBidiReactor<Request, Response>, public
       const absl::MutexLock lock(&mutex_);
       status = status_.value_or(internal::ClientGone());
     }
+    // The end of a broken stream looks like a half-close until gRPC knows better, which is now.
+    if (context()->IsCancelled()) status = internal::ClientGone();
     SetCode(status.code());
     observer_->OnClosed(status);
     observer_.reset();

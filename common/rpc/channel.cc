@@ -9,6 +9,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/base/strings.h"
+#include "common/rpc/callback_threads.h"
 
 namespace dragonfly::rpc {
 namespace {
@@ -24,6 +25,7 @@ int Millis(Duration duration) {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(std::string_view address,
                                                        const ChannelOptions& options) {
+  KeepCallbackThreads();
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (options.tls.has_value() && !address.starts_with("unix:")) {
     ASSIGN_OR_RETURN(credentials, ClientTls(*options.tls));

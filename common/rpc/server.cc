@@ -12,6 +12,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/base/strings.h"
+#include "common/rpc/callback_threads.h"
 #include "common/rpc/unix_socket.h"
 
 namespace dragonfly::rpc {
@@ -55,6 +56,7 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const std::vector<grpc::Service*>& services,
                                                       Calls& calls) {
+  KeepCallbackThreads();
   // Both are registrations for all servers of the process, and may be repeated.
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
