@@ -138,5 +138,41 @@ TEST(RunOnTest, RunsOnTheOtherExecutor) {
             RunHere(runtime, ThreadId()));
 }
 
+Awaitable<> EndSoon() { co_await SleepFor(std::chrono::microseconds(1)); }
+
+Awaitable<> RunElsewhere(asio::any_io_executor other, std::atomic<int>& ended) {
+  co_await RunOn(other, EndSoon());
+  ++ended;
+}
+
+Awaitable<> CancelWhileTheyEnd(TaskGroup& group, asio::any_io_executor other,
+                               std::atomic<int>& ended) {
+  for (int i = 0; i < 2000; ++i) {
+    for (int j = 0; j < 4; ++j) group.Spawn(RunElsewhere(other, ended));
+    co_await SleepFor(std::chrono::microseconds(i % 50));
+    group.Cancel();
+  }
+  co_await group.Stop();
+}
+
+TEST(RunOnTest, MayBeCancelledAtTheMomentTheWorkEnds) {
+  Runtime runtime("test", 2);
+  TaskGroup group(runtime.executor(0));
+  std::atomic<int> ended = 0;
+  RunHere(runtime, CancelWhileTheyEnd(group, runtime.executor(1), ended));
+  EXPECT_EQ(group.running(), 0U);
+}
+
+Awaitable<absl::Status> SleepElsewhere(asio::any_io_executor other) {
+  co_return co_await RunOn(other, SleepThenOk(seconds(3600)));
+}
+
+TEST(RunOnTest, CancellingTheCallerCancelsTheWork) {
+  Runtime runtime("test", 2);
+  const absl::Status status = RunHere(
+      runtime, WithTimeout(SleepElsewhere(runtime.executor(1)), milliseconds(5), "work elsewhere"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+}
+
 }  // namespace
 }  // namespace dragonfly
