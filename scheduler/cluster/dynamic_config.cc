@@ -107,8 +107,7 @@ std::int32_t EffectivePriority(const DynamicConfig& config, std::int32_t request
 }
 
 bool operator==(const DynamicConfig& a, const DynamicConfig& b) {
-  return Limits(a) == Limits(b) &&
-         AllEqual(a.applications, b.applications, SameApplication) &&
+  return Limits(a) == Limits(b) && AllEqual(a.applications, b.applications, SameApplication) &&
          a.scheduler_cluster_id == b.scheduler_cluster_id &&
          a.scheduler_cluster_name == b.scheduler_cluster_name && Tie(a.scopes) == Tie(b.scopes) &&
          AllEqual(a.seed_peers, b.seed_peers,

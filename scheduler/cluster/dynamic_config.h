@@ -32,8 +32,8 @@ struct DynamicConfig {
     std::int32_t priority = 0;
     std::vector<UrlPriority> urls;
   };
-  /// A seed peer that the manager knows. Seed peers of our time announce themselves at the scheduler
-  /// instead and are not in this list.
+  /// A seed peer that the manager knows. Seed peers of our time announce themselves at the
+  /// scheduler instead and are not in this list.
   struct SeedPeer {
     std::uint64_t id = 0;
     std::string hostname;
@@ -122,8 +122,9 @@ class DynamicConfigHolder final : public DynamicConfigSource {
   std::vector<Entry*> entries_ ABSL_GUARDED_BY(calling_);
 };
 
-/// The priority of a download: `requested` when it is not 0, else the application's first rule whose
-/// regex matches `url`, else the application's own, else 0. Rules that are no regex match nothing.
+/// The priority of a download: `requested` when it is not 0, else the application's first rule
+/// whose regex matches `url`, else the application's own, else 0. Rules that are no regex match
+/// nothing.
 std::int32_t EffectivePriority(const DynamicConfig& config, std::int32_t requested,
                                std::string_view application, std::string_view url);
 
