@@ -1,10 +1,17 @@
+#include <sys/stat.h>
+
 #include <csignal>
 
 #include <gmock/gmock.h>
 
-#include "common/testing/process.h"
+#include "common/async/runtime.h"
+#include "common/base/strings.h"
+#include "common/http/client.h"
 #include "common/testing/matchers.h"
+#include "common/testing/process.h"
+#include "common/testing/run_coro.h"
 #include "common/testing/temp_dir.h"
+#include "common/testing/wait_for.h"
 #include "dfdaemon/app/cpus.h"
 #include "dfdaemon/app/flags.h"
 #include "dfdaemon/app/identity.h"
@@ -136,6 +143,41 @@ TEST_F(DfdaemonTest, SaysWhichKeyIsWrong) {
   ASSERT_THAT(process, IsOk());
   EXPECT_THAT(process->Wait(), IsOkAndHolds(1));
   EXPECT_THAT(Output(), HasSubstr("dfdaemon.yaml:1: upload.server.port: "));
+}
+
+TEST_F(DfdaemonTest, ServesWithoutASchedulerAndStopsOnASignal) {
+  const std::uint16_t health = FreePort();
+  const auto server = [](std::uint16_t port) {
+    return StrCat("{server: {ip: 127.0.0.1, port: ", port, "}}\n");
+  };
+  WriteFile(dir_.File("dfdaemon.yaml"),
+            StrCat("host: {hostname: node, ip: 127.0.0.1}\n", "server: {cacheDir: ",
+                   dir_.File("cache"), "}\n", "download: {server: {socketPath: ",
+                   dir_.File("d.sock"), "}}\n", "storage: {dir: ", dir_.File("storage"),
+                   ", server: {ip: 127.0.0.1, tcpPort: 0}}\n", "upload: ", server(FreePort()),
+                   "proxy: ", server(0), "metrics: ", server(0), "stats: ", server(0), "health: ",
+                   server(health)));
+  WriteFile(dir_.File("dynconfig.yaml"), StrCat("scheduler: {addrs: ['127.0.0.1:", FreePort(), "']}"));
+  auto process = Process::Start(Command());
+  ASSERT_THAT(process, IsOk());
+
+  Runtime runtime("client", 1);
+  HttpClient client({}, {runtime.executor()});
+  const auto healthy = [&] {
+    HttpClientRequest request;
+    request.url = StrCat("http://127.0.0.1:", health, "/healthy");
+    const auto reply = RunCoro(runtime, client.FetchToMemory(std::move(request), 1024));
+    return reply.ok() && reply->head.status_code == 200;
+  };
+  EXPECT_TRUE(WaitFor(healthy)) << Output();
+  RunCoro(runtime, client.Stop());
+  struct stat info {};
+  ASSERT_EQ(::stat(dir_.File("d.sock").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777U, 0777U);
+
+  process->Signal(SIGTERM);
+  EXPECT_THAT(process->Wait(), IsOkAndHolds(0)) << Output();
+  EXPECT_NE(::stat(dir_.File("d.sock").c_str(), &info), 0) << "the socket is removed";
 }
 
 }  // namespace

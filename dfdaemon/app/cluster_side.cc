@@ -103,7 +103,8 @@ ClusterSide::ClusterSide(Core& core, std::unique_ptr<SchedulerSource> source)
                  directory_, core.disk),
       scheduler_(core.io.executor(), Scheduling(core), scheduler_channels_, directory_,
                  announcer_),
-      parents_(core.io.executor(), ParentClientOptions{}, parent_channels_) {}
+      parents_(core.io.executor(), ParentClientOptions{}, parent_channels_),
+      background_(core.io.executor()) {}
 
 absl::StatusOr<std::unique_ptr<ClusterSide>> ClusterSide::Start(Core& core) {
   ASSIGN_OR_RETURN(std::unique_ptr<SchedulerSource> source, MakeSource(core));
@@ -124,6 +125,16 @@ Awaitable<> ClusterSide::Begin() {
   announcer_.Start();
 }
 
+void ClusterSide::TellDeleted(const TaskId& task) { background_.Spawn(DeleteTask(task)); }
+
+Awaitable<> ClusterSide::DeleteTask(TaskId task) {
+  const absl::Status told = co_await scheduler_.DeleteTask(core_.host.id, task);
+  // The scheduler finds out when it sends a child here in vain.
+  if (!told.ok() && !absl::IsNotFound(told)) {
+    core_.log.Debug("delete task at the scheduler failed", {{"task_id", task}, {"error", told}});
+  }
+}
+
 Awaitable<> ClusterSide::Leave() {
   co_await announcer_.Stop();
   co_await refresher_.Stop();
@@ -133,6 +144,9 @@ Awaitable<> ClusterSide::Leave() {
 }
 
 Awaitable<> ClusterSide::Stop() {
+  co_await background_.Stop();
+  co_await announcer_.Stop();
+  co_await refresher_.Stop();
   co_await scheduler_.Stop();
   co_await parents_.Stop();
   co_await network_.Stop();

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/async/awaitable.h"
+#include "common/async/task_group.h"
 #include "common/rpc/channel.h"
 #include "dfdaemon/app/core.h"
 #include "dfdaemon/cluster/announcer.h"
@@ -30,6 +31,8 @@ class ClusterSide {
   [[nodiscard]] GrpcParentClient& parents() { return parents_; }
   [[nodiscard]] NetworkMonitor& network() { return network_; }
 
+  /// Tells the scheduler of that task, in the background, that it is not here any more. On `io`.
+  void TellDeleted(const TaskId& task);
   /// Tells the schedulers that this host goes, so that nobody is sent here any more.
   Awaitable<> Leave();
   Awaitable<> Stop();
@@ -37,6 +40,7 @@ class ClusterSide {
  private:
   ClusterSide(Core& core, std::unique_ptr<SchedulerSource> source);
   Awaitable<> Begin();
+  Awaitable<> DeleteTask(TaskId task);
 
   Core& core_;
   rpc::ChannelPool scheduler_channels_;
@@ -48,6 +52,7 @@ class ClusterSide {
   SchedulerRefresher refresher_;
   GrpcSchedulerClient scheduler_;
   GrpcParentClient parents_;
+  TaskGroup background_;
 };
 
 }  // namespace dragonfly::dfdaemon

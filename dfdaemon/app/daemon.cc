@@ -13,6 +13,7 @@
 #include "dfdaemon/app/data_path.h"
 #include "dfdaemon/app/options.h"
 #include "dfdaemon/app/rpc_servers.h"
+#include "dfdaemon/gc/garbage_collector.h"
 #include "dfdaemon/proxy/proxy.h"
 #include "dfdaemon/stats/admin_servers.h"
 #include "dfdaemon/task/task_manager.h"
@@ -33,6 +34,7 @@ struct Daemon::Parts {
   std::unique_ptr<DataPath> data;
   std::unique_ptr<ClusterSide> cluster;
   std::unique_ptr<TaskManager> tasks;
+  std::unique_ptr<GarbageCollector> gc;
   std::unique_ptr<RpcServers> rpc;
   std::unique_ptr<Proxy> proxy;
   bool proxy_started = false;
@@ -63,10 +65,22 @@ absl::Status Daemon::Parts::Start() {
                                .metrics = core.metrics});
   stops.emplace_back([this](auto) { return tasks->Stop(); });
 
+  gc = std::make_unique<GarbageCollector>(
+      CollectingOptions(core.config),
+      GarbageCollector::Collaborators{.executor = core.io.executor(),
+                                      .disk = core.disk,
+                                      .clock = core.clock,
+                                      .storage = data->storage(),
+                                      .log = core.log},
+      [this](const GcVictim& victim) {
+        if (victim.kind == TaskKind::kStandard) cluster->TellDeleted(victim.id);
+      });
+  gc->Start();
+  stops.emplace_back([this](auto) { return gc->Stop(); });
+
   stops.emplace_back([this](auto grace) { return StopServing(grace); });
-  RETURN_IF_ERROR(StartServing());
   stops.emplace_back([this](auto) { return cluster->Leave(); });
-  return absl::OkStatus();
+  return StartServing();
 }
 
 absl::Status Daemon::Parts::StartServing() {

@@ -19,6 +19,7 @@ TaskManagerOptions TaskOptions(const Config& config, const HostIdentity& host, c
   options.acquire_prefetch = [&prefetch_limit](std::uint64_t bytes) {
     return prefetch_limit.Acquire(bytes);
   };
+  options.spool_dir = config.storage.dir;
   options.log = log;
   return options;
 }
@@ -47,6 +48,18 @@ ProxyOptions MakeProxyOptions(const Config& config, const Logger& log) {
   options.disable_back_to_source = proxy.disable_back_to_source;
   options.prefetch = proxy.prefetch;
   options.log = log;
+  return options;
+}
+
+GcOptions CollectingOptions(const Config& config) {
+  GcOptions options;
+  options.interval = config.gc.interval;
+  options.policy.task_ttl = config.gc.task_ttl;
+  options.policy.disk_high_percent =
+      static_cast<unsigned>(config.gc.disk_high_threshold_percent);
+  options.policy.disk_low_percent =
+      static_cast<unsigned>(config.gc.disk_low_threshold_percent);
+  options.page_cache_idle = config.gc.page_cache_idle_timeout;
   return options;
 }
 

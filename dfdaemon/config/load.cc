@@ -55,9 +55,9 @@ absl::Status CheckTogether(const ConfigNode& root, const ConfigReport& report,
   if (!IsCredential(config.proxy.password)) {
     return error("proxy.server.basicAuth.password", "must have 1 to 20 characters");
   }
-  if (config.gc.disk_low_threshold_percent > config.gc.disk_high_threshold_percent) {
+  if (config.gc.disk_low_threshold_percent >= config.gc.disk_high_threshold_percent) {
     return error("gc.policy.diskLowThresholdPercent",
-                 "must not be above gc.policy.diskHighThresholdPercent");
+                 "must be below gc.policy.diskHighThresholdPercent");
   }
   if (config.storage.dir.empty()) return error("storage.dir", "must not be empty");
   if (config.download.socket_path.empty()) {

@@ -28,6 +28,9 @@ RpcFailure DownloadFailure(const absl::Status& status) {
   std::string message(status.message());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
+      // A URL without a source to read it from is a failure of the daemon in the original.
+      if (absl::StartsWith(message, "invalid parameter")) break;
+      return {status.code(), std::move(message), {}};
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnimplemented:

@@ -52,6 +52,9 @@ TEST(DownloadFailureTest, UsesTheOriginalsWords) {
             "unknown download failed");
   EXPECT_EQ(DownloadFailure(absl::ResourceExhaustedError("no space left on device: x")).message,
             "no space left on device: x");
+  const RpcFailure scheme = DownloadFailure(absl::InvalidArgumentError("invalid parameter: ftp"));
+  EXPECT_EQ(scheme.code, absl::StatusCode::kInternal);
+  EXPECT_EQ(scheme.message, "invalid parameter: ftp");
 }
 
 }  // namespace
