@@ -4,7 +4,7 @@
 
 namespace dragonfly::dfdaemon {
 
-Caller::Caller(asio::any_io_executor io, Wish wish, const StoredTask& stored)
+Caller::Caller(asio::any_io_executor io, Wish wish, const StoredTask& stored, Found found)
     : wish_(std::move(wish)),
       changed_(std::move(io)),
       here_(wish_.run.count, false),
@@ -14,7 +14,7 @@ Caller::Caller(asio::any_io_executor io, Wish wish, const StoredTask& stored)
     if (!stored.HasPiece(wish_.run.first + i)) continue;
     here_[i] = told_[i] = true;
     --missing_;
-    ready_.push_back({wish_.run.first + i, true});
+    ready_.push_back({wish_.run.first + i, found == Found::kLocal});
   }
 }
 

@@ -27,8 +27,10 @@ class Caller {
     std::string source_key;       ///< Equal keys share what the source says.
   };
 
-  /// Pieces that `stored` has are ready at once, as local ones.
-  Caller(asio::any_io_executor io, Wish wish, const StoredTask& stored);
+  /// Pieces that `stored` has are ready at once, as local ones unless this call brought them.
+  enum class Found : std::uint8_t { kLocal, kJustFetched };
+  Caller(asio::any_io_executor io, Wish wish, const StoredTask& stored,
+         Found found = Found::kLocal);
 
   [[nodiscard]] const Wish& wish() const { return wish_; }
   [[nodiscard]] bool whole() const { return !wish_.range.has_value(); }

@@ -122,6 +122,13 @@ Awaitable<absl::StatusOr<GotPiece>> GetFromSource(Source& source, const Clock& c
   co_return got;
 }
 
+absl::Status CommitSpooledBlocking(SpooledContent& content, const Clock& clock,
+                                   StoredTask& stored) {
+  PieceProgress progress;
+  WholeObject pieces(clock, stored, progress);
+  return content.CopyTo(stored.spec().piece_length, pieces);
+}
+
 Awaitable<absl::Status> GetAllFromSource(Source& source, const Clock& clock, SourceRequest request,
                                          std::shared_ptr<StoredTask> stored,
                                          std::shared_ptr<PieceProgress> progress) {

@@ -42,6 +42,10 @@ Awaitable<absl::StatusOr<GotPiece>> GetFromSource(Source& source, const Clock& c
                                                   std::unique_ptr<PieceWriter> writer,
                                                   std::shared_ptr<PieceProgress> progress);
 
+/// Commits the pieces of a content that was read before its length was known. Blocks.
+[[nodiscard]] absl::Status CommitSpooledBlocking(SpooledContent& content, const Clock& clock,
+                                                 StoredTask& stored);
+
 /// Reads the whole object once and commits each piece that nobody has or writes.
 Awaitable<absl::Status> GetAllFromSource(Source& source, const Clock& clock, SourceRequest request,
                                          std::shared_ptr<StoredTask> stored,

@@ -7,14 +7,20 @@
 #include "common/base/strings.h"
 #include "common/ids/piece_math.h"
 #include "dfdaemon/task/download_plan.h"
+#include "dfdaemon/task/piece_jobs.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
 
-// In the pool. The source has another content under the name than the one on disk: that one goes.
+// In the pool. A task on disk stays as it was cut into pieces once; when the source has another content
+// under its name now, it goes.
 absl::StatusOr<std::shared_ptr<StoredTask>> CreateBlocking(Storage& storage, TaskSpec spec) {
   auto created = storage.Create(spec);
   if (!absl::IsFailedPrecondition(created.status())) return created;
+  if (auto present = storage.Find(spec.kind, spec.id);
+      present != nullptr && present->spec().content_length == spec.content_length) {
+    return present;
+  }
   if (absl::Status removed = storage.Remove(spec.kind, spec.id);
       !removed.ok() && !absl::IsNotFound(removed)) {
     return removed;
@@ -50,10 +56,12 @@ Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest r
                                                                SourceRequest source) {
   const auto& with = env_.with;
   CO_ASSIGN_OR_RETURN(SourceStat stat,
-                      co_await RunOn(with.data.Next(), with.source.Stat(std::move(source))));
+                      co_await RunOn(with.data.Next(), with.source.Stat(source)));
+  std::unique_ptr<SpooledContent> spooled;
   if (!stat.content_length) {
-    co_return absl::InternalError(
-        "invalid content length: the source does not tell how long the content is");
+    source.etag = StrongEtag(stat.headers);
+    CO_ASSIGN_OR_RETURN(spooled, co_await Spool(request, std::move(source)));
+    stat.content_length = spooled->length();
   }
   TaskSpec spec;
   spec.kind = request.kind;
@@ -61,6 +69,7 @@ Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest r
   spec.content_length = *stat.content_length;
   spec.piece_length = request.piece_length.value_or(PieceLengthFor(spec.content_length));
   spec.response_headers = std::move(stat.headers);
+  const std::uint64_t spec_length = spec.content_length;
   auto create = [&storage = with.storage, spec = std::move(spec)]() mutable {
     return CreateBlocking(storage, std::move(spec));
   };
@@ -69,7 +78,33 @@ Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest r
   task.pin = task.stored->Pin();
   if (task.stored->removed()) co_return absl::AbortedError("task was removed while it was created");
   task.source_has_ranges = stat.supports_ranges;
+  if (spooled != nullptr) {
+    task.spooled = true;
+    auto commit = [spooled = std::move(spooled), stored = task.stored, &clock = with.clock] {
+      return CommitSpooledBlocking(*spooled, clock, *stored);
+    };
+    CO_RETURN_IF_ERROR(co_await with.disk.Run(std::move(commit)));
+    with.metrics.PieceDownloaded(TrafficType::kBackToSource, request.kind, spec_length);
+  }
   co_return task;
+}
+
+Awaitable<absl::StatusOr<std::unique_ptr<SpooledContent>>> Preparation::Spool(
+    DownloadRequest request, SourceRequest source) {
+  if (env_.options.spool_dir.empty()) {
+    co_return absl::InternalError(
+        "invalid content length: the source does not tell how long the content is");
+  }
+  if (request.disable_back_to_source) {
+    co_return absl::UnavailableError(
+        "download failed: the source does not tell how long the content is, and back to source is "
+        "disabled");
+  }
+  auto usage = [&storage = env_.with.storage] { return storage.Usage(); };
+  CO_ASSIGN_OR_RETURN(const DiskUsage disk, co_await env_.with.disk.Run(std::move(usage)));
+  co_return co_await RunOn(
+      env_.with.data.Next(),
+      env_.with.source.Spool(std::move(source), env_.options.spool_dir, disk.available / 2));
 }
 
 }  // namespace dragonfly::dfdaemon

@@ -16,6 +16,8 @@ struct PreparedTask {
   std::shared_ptr<void> pin;
   /// Known when the source was asked just now.
   std::optional<bool> source_has_ranges;
+  /// Its pieces were read from the source for this request, because nothing else told their number.
+  bool spooled = false;
 };
 
 /// Finds the task of a request, or asks the source for its length and creates it. Several requests at
@@ -30,6 +32,9 @@ class Preparation {
   [[nodiscard]] std::optional<PreparedTask> Known(TaskKind kind, const TaskId& id) const;
   Awaitable<absl::StatusOr<PreparedTask>> AskSource(DownloadRequest request, TaskId id,
                                                     SourceRequest source);
+
+  Awaitable<absl::StatusOr<std::unique_ptr<SpooledContent>>> Spool(DownloadRequest request,
+                                                                   SourceRequest source);
 
   TaskEnv& env_;
   SingleFlight<std::string, absl::StatusOr<PreparedTask>> flights_;

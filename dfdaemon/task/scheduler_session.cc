@@ -76,6 +76,8 @@ Awaitable<> SchedulerSession::Run(std::shared_ptr<SchedulerSession> self, PeerId
     self->Gone(opened.status());
     co_return;
   }
+  // Closed before there was anything to wait for.
+  if (self->closed_) co_return;
   self->conversation_ = *std::move(opened);
   while (true) {
     Answer answer = co_await UntilStopped(

@@ -64,6 +64,24 @@ TEST_F(SourceDownloadTest, ASourceThatDoesNotTellItsLengthIsRefused) {
               StatusIs(StatusCode::kInternal, "invalid content length"));
 }
 
+TEST_F(SourceDownloadTest, AContentOfUnknownLengthIsReadBeforeItBecomesATask) {
+  Close();
+  options.spool_dir = dir_.path();
+  Open();
+  source_.tells_length = false;
+  auto request = Request();
+  request.disable_back_to_source = true;
+  EXPECT_THAT(Fetch(request).status, StatusIs(StatusCode::kUnavailable, "download failed"));
+  request.disable_back_to_source = false;
+  request.digest = "sha256:" + Sha256Hex(object_);
+  const Fetched fetched = Fetch(request);
+  EXPECT_THAT(fetched.status, IsOk());
+  EXPECT_EQ(fetched.from_source, kPieces);
+  EXPECT_FALSE(fetched.was_finished);
+  EXPECT_EQ(OnDisk(), object_);
+  EXPECT_EQ(Fetch(Request()).local, kPieces);
+}
+
 TEST_F(SourceDownloadTest, WithoutASchedulerAndWithTheSourceForbiddenTheDownloadFails) {
   auto request = Request();
   request.disable_back_to_source = true;

@@ -67,6 +67,9 @@ struct TaskManagerOptions {
   std::chrono::milliseconds schedule_timeout{3 * 3600 * 1000};
   /// Waits until so many bytes may be fetched for prefetching; absent = no limit of its own.
   std::function<Awaitable<>(std::uint64_t bytes)> acquire_prefetch;
+  /// Folder for contents whose length the source does not tell: they are read into a file without a
+  /// name before they become a task. Empty = such contents are refused.
+  std::string spool_dir;
   /// For tests that want the same order every time; absent = from the system.
   std::optional<std::uint64_t> random_seed;
   Logger log;

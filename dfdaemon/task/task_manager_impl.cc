@@ -138,8 +138,10 @@ Awaitable<absl::StatusOr<std::unique_ptr<Download>>> TaskManagerImpl::StartCount
   task.stored->Touch();
 
   // Nothing waits from here on, so that no piece is missed between looking and joining.
-  const bool was_complete = task.stored->complete();
-  auto caller = std::make_shared<Caller>(env_.with.io, std::move(wish), *task.stored);
+  const bool was_complete = task.stored->complete() && !task.spooled;
+  auto caller = std::make_shared<Caller>(
+      env_.with.io, std::move(wish), *task.stored,
+      task.spooled ? Caller::Found::kJustFetched : Caller::Found::kLocal);
   std::weak_ptr<Driver> driver;
   DownloadStarted first;
   first.peer = Serve(caller, task, layout, driver);

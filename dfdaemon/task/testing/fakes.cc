@@ -139,6 +139,34 @@ Awaitable<absl::Status> FakeSource::FetchAll(SourceRequest request, std::uint64_
   co_return absl::OkStatus();
 }
 
+Awaitable<absl::StatusOr<std::unique_ptr<SpooledContent>>> FakeSource::Spool(
+    SourceRequest request, std::string directory, std::uint64_t length_max) {
+  (void)directory;
+  class Spooled final : public SpooledContent {
+   public:
+    explicit Spooled(const std::string& object) : object_(object) {}
+    [[nodiscard]] std::uint64_t length() const override { return object_.size(); }
+    absl::Status CopyTo(std::uint64_t piece_length, PieceSequence& pieces) override {
+      PieceNumber number = 0;
+      for (std::uint64_t at = 0; at < object_.size(); at += piece_length, ++number) {
+        PieceWriter* writer = pieces.Begin(number);
+        if (writer == nullptr) continue;
+        if (auto status = writer->Append(PieceOf(object_, *writer)); !status.ok()) return status;
+        if (auto status = pieces.End(number); !status.ok()) return status;
+      }
+      return absl::OkStatus();
+    }
+
+   private:
+    const std::string object_;
+  };
+  if (fetch_error) {
+    if (auto error = fetch_error(request)) co_return *error;
+  }
+  if (object_.size() > length_max) co_return absl::ResourceExhaustedError("too long");
+  co_return std::make_unique<Spooled>(object_);
+}
+
 int FakeSource::stats() const {
   const MutexLock lock(mutex_);
   return stats_;

@@ -60,6 +60,9 @@ class FakeSource final : public Source {
   Awaitable<absl::Status> FetchAll(SourceRequest request, std::uint64_t total_length,
                                    std::uint64_t piece_length, PieceSequence& pieces) override;
 
+  Awaitable<absl::StatusOr<std::unique_ptr<SpooledContent>>> Spool(
+      SourceRequest request, std::string directory, std::uint64_t length_max) override;
+
   [[nodiscard]] int stats() const;
   [[nodiscard]] std::vector<PieceNumber> fetched() const;
   [[nodiscard]] int whole_reads() const;
