@@ -70,14 +70,13 @@ class ProxyImpl final : public Proxy {
     server.port = options_.port;
     server.connections_max = options_.connections_max;
     server.limits = LimitsOf(options_);
-    // Known before the first request can come, unless the system chooses it.
-    handler_.SetOwnPort(options_.port);
     auto serve = [this](HttpRequest& request, HttpResponder& responder) {
       return handler_.Serve(request, responder);
     };
     auto listening = HttpServer::Listen(std::move(server), data_, std::move(serve));
     if (!listening.ok()) return Annotate(listening.status(), "proxy");
     server_ = *std::move(listening);
+    handler_.SetOwnPort(server_->port());
     return absl::OkStatus();
   }
 

@@ -1,22 +1,16 @@
 #include "dfdaemon/proxy/proxy_handler.h"
 
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "common/base/strings.h"
 #include "common/ids/task_id.h"
-#include "common/net/url.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
 
 constexpr std::chrono::seconds kConnectTimeout{30};
 constexpr std::chrono::hours kTunnelIdle{1};
-
-std::string ForLog(const std::string& url) { return RedactUrl(url); }
 
 bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host == "0.0.0.0" ||
@@ -28,8 +22,6 @@ std::optional<BasicAuth> MakeAuth(const ProxyOptions& options) {
   return BasicAuth(options.username, options.password);
 }
 
-AdmissionLimits DefaultAdmission() { return {}; }
-
 }  // namespace
 
 ProxyHandler::ProxyHandler(const ProxyOptions& options, const Proxy::Collaborators& with,
@@ -38,7 +30,7 @@ ProxyHandler::ProxyHandler(const ProxyOptions& options, const Proxy::Collaborato
       with_(with),
       parts_(std::move(parts)),
       auth_(MakeAuth(options)),
-      admission_(DefaultAdmission(), with.data.executor(), with.clock, with.source),
+      admission_(AdmissionLimits{}, with.data.executor(), with.clock, with.source),
       delivery_({options.host_ip, options.first_byte_timeout},
                 {with.io, with.tasks, with.storage, admission_, with.disk}),
       pass_through_(with.client, parts_.registry_cert_pem),
@@ -182,7 +174,7 @@ DownloadRequest ProxyHandler::MakeDownload(const ProxyTarget& target, const Prox
 Awaitable<> ProxyHandler::ServeTask(HttpRequest& request, HttpHeaders headers,
                                     HttpResponder& responder, DownloadRequest download) {
   with_.metrics.RequestBecameTask();
-  const std::string url = ForLog(download.url);
+  const std::string url = RedactUrl(download.url);
   log_.Debug("proxy request becomes a task", {{"url", url}, {"remote_address", request.remote_ip}});
   const absl::Status status =
       co_await delivery_.Run(std::move(download), std::move(headers), responder);
@@ -212,7 +204,7 @@ Awaitable<> ProxyHandler::ServeDirect(HttpRequest& request, HttpHeaders headers,
       co_return;
     }
   }
-  failures_.Warn("proxy request failed", {{"url", ForLog(url)}, {"error", outcome.status}});
+  failures_.Warn("proxy request failed", {{"url", RedactUrl(url)}, {"error", outcome.status}});
   if (outcome.begun) {
     with_.metrics.RequestFailed();
     co_return;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,7 +75,7 @@ class ProxyHandler {
   const Parts parts_;
   const ProxyRule default_rule_;
   const std::optional<BasicAuth> auth_;
-  std::uint16_t own_port_ = 0;
+  std::atomic<std::uint16_t> own_port_{0};
   Admission admission_;
   TaskDelivery delivery_;
   PassThrough pass_through_;

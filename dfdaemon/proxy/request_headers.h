@@ -12,7 +12,7 @@
 
 namespace dragonfly::dfdaemon {
 
-// Names of docs/formats; the original's client:dragonfly-client/src/proxy/header.rs, v1.2.0 and
+// Names: client:dragonfly-client/src/proxy/header.rs, v1.2.0 and
 // v1.5.1.
 inline constexpr std::string_view kHeaderPrefix = "X-Dragonfly-";
 inline constexpr std::string_view kRegistryHeader = "X-Dragonfly-Registry";
