@@ -160,6 +160,8 @@ class ContainerdTest(ClusterTest):
         subprocess.run(
             [
                 *("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false"),
+                # Otherwise it compresses the layers, and their digests become others.
+                "--preserve-digests",
                 *("--dest-no-creds", f"oci:{self.cluster.path('image')}:latest"),
                 f"docker://{registry}/test/model:latest",
             ],

@@ -40,8 +40,16 @@ class Cluster:
         self.directory = tempfile.mkdtemp(prefix="dragonfly-e2e-", dir=os.environ.get("DF_E2E_DIR"))
         os.chmod(self.directory, 0o755)
         self.network = Network()
+        self.origin = self.manager = self.scheduler = None
+        self.seeds, self.peers = [], []
+        try:
+            self._start(peers, seeds, with_manager, scheduler_extra, peer_extra)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, peers, seeds, with_manager, scheduler_extra, peer_extra):
         self.origin = NginxOrigin(self.network.host("origin"), self.path("origin"))
-        self.manager = None
         if with_manager:
             self.manager = Manager(self.network.host("manager"), self.path("manager")).start()
         self.scheduler = Scheduler(
@@ -79,7 +87,8 @@ class Cluster:
         for daemon in [*self.daemons, self.scheduler, self.manager]:
             if daemon is not None:
                 daemon.close()
-        self.origin.close()
+        if self.origin is not None:
+            self.origin.close()
         self.network.close()
         if keep:
             print(f"kept for inspection: {self.directory}")

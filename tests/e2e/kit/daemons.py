@@ -9,7 +9,8 @@ import urllib.request
 
 from .process import Process, wait_for
 
-BIN = os.environ.get("DF_BIN_DIR", "build/release/bin")
+_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 3)
+BIN = os.path.abspath(os.environ.get("DF_BIN_DIR", os.path.join(_ROOT, "build/release/bin")))
 
 
 def _write_yaml(path, value):
