@@ -44,7 +44,8 @@ class Fields {
   bool ok_ = true;
 };
 
-// `block` is the metadata block without its length. What follows `created at` is room for extensions.
+// `block` is the metadata block without its length. What follows `created at` is room for
+// extensions.
 std::string_view ParseMetadata(Bytes block, VortexMetadata& metadata) {
   Fields fields(block);
   metadata.number = fields.Number<std::uint32_t>();
@@ -135,9 +136,8 @@ VortexParse VortexParser::ParseFrame(Bytes in, VortexFrame& frame) const {
     case VortexTag::kCachePieceContent: {
       constexpr std::size_t kBlockAt = kVortexHeaderBytes + kVortexMetadataLengthBytes;
       if (header.length < kVortexMetadataLengthBytes) return Bad("content value is too short");
-      if (in.size() >= kBlockAt &&
-          LoadBigEndian<std::uint32_t>(in.data() + kVortexHeaderBytes) !=
-              header.length - kVortexMetadataLengthBytes) {
+      if (in.size() >= kBlockAt && LoadBigEndian<std::uint32_t>(in.data() + kVortexHeaderBytes) !=
+                                       header.length - kVortexMetadataLengthBytes) {
         return Bad("metadata block and value differ in length");
       }
       return ParseContent(in, frame.value.emplace<VortexMetadata>());
@@ -214,8 +214,8 @@ std::size_t WriteVortexContent(std::uint8_t id, VortexTag tag, const VortexMetad
 std::size_t WriteVortexError(std::uint8_t id, const VortexError& error, std::span<std::byte> out) {
   const std::size_t value = 1 + error.message.size();
   if (out.size() < kVortexHeaderBytes + value) return 0;
-  std::byte* next = WriteHeader(
-      {id, VortexTag::kError, static_cast<std::uint32_t>(value)}, out.data());
+  std::byte* next =
+      WriteHeader({id, VortexTag::kError, static_cast<std::uint32_t>(value)}, out.data());
   *next++ = static_cast<std::byte>(error.code);
   if (!error.message.empty()) std::memcpy(next, error.message.data(), error.message.size());
   return kVortexHeaderBytes + value;

@@ -21,8 +21,7 @@ using State = VortexParse::State;
 const json& Golden() {
   static const json golden = [] {
     const char* dir = std::getenv("DF_TEST_DATA");
-    std::ifstream file(std::string(dir != nullptr ? dir : "tests/golden") +
-                       "/vortex-vectors.json");
+    std::ifstream file(std::string(dir != nullptr ? dir : "tests/golden") + "/vortex-vectors.json");
     return json::parse(file);
   }();
   return golden;
@@ -79,7 +78,8 @@ std::string Write(const VortexFrame& frame) {
 
 TEST(VortexCodecTest, ReadsAndWritesEveryRecordedFrame) {
   std::set<int> decode_only;
-  for (const json& n : Golden()["verified"]["decode_only"]["vectors"]) decode_only.insert(n.get<int>());
+  for (const json& n : Golden()["verified"]["decode_only"]["vectors"])
+    decode_only.insert(n.get<int>());
   int frames = 0;
   for (const json& vector : Golden()["vectors"]) {
     const json& decoded = vector["decoded"];
@@ -97,7 +97,8 @@ TEST(VortexCodecTest, ReadsAndWritesEveryRecordedFrame) {
       ASSERT_EQ(parse.state, State::kDone) << parse.reason;
       EXPECT_EQ(bytes.substr(parse.consumed), decoded.value("content_utf8", ""));
       ExpectValue(frame.value, decoded);
-      if (!decode_only.contains(vector["n"].get<int>())) EXPECT_EQ(Write(frame), bytes.substr(0, parse.consumed));
+      if (!decode_only.contains(vector["n"].get<int>()))
+        EXPECT_EQ(Write(frame), bytes.substr(0, parse.consumed));
     }
     EXPECT_EQ(frame.header.id, decoded["id"].get<std::uint8_t>());
     EXPECT_EQ(static_cast<int>(frame.header.tag), decoded["tag"].get<int>());
@@ -141,9 +142,10 @@ TEST(VortexCodecTest, MakesOfRecordedAnswersWhatTheOriginalClientDoes) {
                                                       : TaskKind::kPersistentCache;
     std::byte request[kVortexRequestBytes];
     const std::string task_id = exchange["input"]["task_id"];
-    ASSERT_EQ(WriteVortexRequest(9, VortexRequestTag(kind),
-                                 {task_id, exchange["input"]["number"].get<PieceNumber>()}, request),
-              kVortexRequestBytes);
+    ASSERT_EQ(
+        WriteVortexRequest(9, VortexRequestTag(kind),
+                           {task_id, exchange["input"]["number"].get<PieceNumber>()}, request),
+        kVortexRequestBytes);
     EXPECT_EQ(AsText(std::span(request).subspan(1)), FromHex(exchange["request_hex_after_id"]));
 
     const std::string bytes = FromHex(exchange["input"]["answer_hex"]);

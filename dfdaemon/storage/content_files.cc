@@ -102,7 +102,7 @@ absl::Status ContentFiles::Remove(TaskKind kind, const TaskId& id) {
 
 absl::StatusOr<std::uint64_t> ContentFiles::Length(TaskKind kind, const TaskId& id) const {
   const std::string path = Path(kind, id);
-  struct stat info {};
+  struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return absl::NotFoundError(path);
     return DiskError(errno, StrCat("stat ", path));
@@ -138,7 +138,7 @@ absl::Status ContentFiles::Sweep(const std::function<bool(TaskKind, const TaskId
 }
 
 absl::StatusOr<DiskUsage> ContentFiles::FileSystemUsage() const {
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(dir_.c_str(), &info) != 0) return DiskError(errno, StrCat("statvfs ", dir_));
   DiskUsage usage;
   usage.total = static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize;

@@ -27,8 +27,8 @@ class FileDescriptor {
   int fd_;
 };
 
-/// `what` with the system's text for `error`. ResourceExhausted "no space left: …" when the disk, the
-/// quota or the largest file size is reached, else Internal.
+/// `what` with the system's text for `error`. ResourceExhausted "no space left: …" when the disk,
+/// the quota or the largest file size is reached, else Internal.
 absl::Status DiskError(int error, std::string_view what);
 
 /// The content files below `<dir>/content`; docs/formats/storage.md has the layout. Blocks.

@@ -83,9 +83,9 @@ absl::StatusOr<std::unique_ptr<Metadata>> Metadata::Open(const std::string& path
   ASSIGN_OR_RETURN(result->db_, SqliteDb::Open(path));
   SqliteDb& db = result->db_;
   // FULL until the boot id is recorded: see CheckBoot().
-  RETURN_IF_ERROR(db.Execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;"
-      "PRAGMA journal_size_limit = 4194304;"));
+  RETURN_IF_ERROR(
+      db.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;"
+                 "PRAGMA journal_size_limit = 4194304;"));
   ASSIGN_OR_RETURN(const std::int64_t version, db.QueryInt("PRAGMA user_version"));
   if (version == 0) {
     RETURN_IF_ERROR(db.Execute(StrCat("BEGIN;", std::string_view(kSchema), "COMMIT;").c_str()));
@@ -133,8 +133,8 @@ absl::Status Metadata::Prepare() {
     ASSIGN_OR_RETURN(to, db_.Prepare(sql));
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(prepare(
-      put_task_, "INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+  RETURN_IF_ERROR(
+      prepare(put_task_, "INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   RETURN_IF_ERROR(prepare(put_header_, "INSERT OR REPLACE INTO response_header VALUES (?,?,?,?)"));
   RETURN_IF_ERROR(prepare(put_times_,
                           "UPDATE task SET created_at = ?2, updated_at = ?3, prefetched_at = ?4,"
@@ -149,8 +149,7 @@ absl::Status Metadata::Prepare() {
 
 Metadata::~Metadata() { (void)Close(false); }
 
-absl::Status Metadata::Load(
-    const std::function<void(TaskRow, std::vector<PieceRecord>)>& take) {
+absl::Status Metadata::Load(const std::function<void(TaskRow, std::vector<PieceRecord>)>& take) {
   ASSIGN_OR_RETURN(SqliteStatement select, db_.Prepare("SELECT * FROM task ORDER BY row"));
   while (true) {
     ASSIGN_OR_RETURN(const bool row, select.Step());
@@ -189,9 +188,10 @@ absl::StatusOr<HeaderList> Metadata::LoadHeaders(std::int64_t row) {
 }
 
 absl::StatusOr<std::vector<PieceRecord>> Metadata::LoadPieces(std::int64_t row) {
-  ASSIGN_OR_RETURN(SqliteStatement select,
-                   db_.Prepare("SELECT number, offset, length, crc32, parent_id, traffic_type, cost,"
-                               "created_at FROM piece WHERE task = ? ORDER BY number"));
+  ASSIGN_OR_RETURN(
+      SqliteStatement select,
+      db_.Prepare("SELECT number, offset, length, crc32, parent_id, traffic_type, cost,"
+                  "created_at FROM piece WHERE task = ? ORDER BY number"));
   select.Bind(1, row);
   std::vector<PieceRecord> pieces;
   while (true) {

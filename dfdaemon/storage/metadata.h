@@ -27,8 +27,9 @@ struct TaskRow {
   bool suspect = false;
 };
 
-/// The records on disk; docs/formats/storage.md describes them. Changes are queued and written by one
-/// thread in the order in which they came, a whole queue per transaction. Thread-safe after Start().
+/// The records on disk; docs/formats/storage.md describes them. Changes are queued and written by
+/// one thread in the order in which they came, a whole queue per transaction. Thread-safe after
+/// Start().
 class Metadata {
  public:
   /// Number of a queued change.

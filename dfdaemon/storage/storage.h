@@ -75,15 +75,16 @@ struct TaskEvent {
 
 class StoredTask;
 
-/// The right to write one piece. Obtained from StoredTask::Claim; gives the piece back on destruction
-/// unless Commit() succeeded. Used by one thread at a time. Append and Commit block on the disk.
+/// The right to write one piece. Obtained from StoredTask::Claim; gives the piece back on
+/// destruction unless Commit() succeeded. Used by one thread at a time. Append and Commit block on
+/// the disk.
 class PieceWriter {
  public:
   virtual ~PieceWriter() = default;
 
   [[nodiscard]] virtual PieceNumber number() const = 0;
-  [[nodiscard]] virtual std::uint64_t offset() const = 0;  ///< Of the piece in the content, bytes.
-  [[nodiscard]] virtual std::uint64_t length() const = 0;  ///< Bytes.
+  [[nodiscard]] virtual std::uint64_t offset() const = 0;   ///< Of the piece in the content, bytes.
+  [[nodiscard]] virtual std::uint64_t length() const = 0;   ///< Bytes.
   [[nodiscard]] virtual std::uint64_t written() const = 0;  ///< Bytes appended so far.
   /// CRC-32 IEEE of what was appended.
   [[nodiscard]] virtual std::uint32_t crc32() const = 0;
@@ -97,8 +98,8 @@ class PieceWriter {
 
   /// Publishes the piece: from now on HasPiece() is true for everybody and listeners are told.
   /// FailedPrecondition unless exactly length() bytes were appended; DataLoss when `expected_crc32`
-  /// is given and differs from crc32(). number, offset, length and crc32 of the record are filled in
-  /// here.
+  /// is given and differs from crc32(). number, offset, length and crc32 of the record are filled
+  /// in here.
   virtual absl::Status Commit(PieceRecord record,
                               std::optional<std::uint32_t> expected_crc32 = std::nullopt) = 0;
 };
@@ -148,13 +149,13 @@ class StoredTask {
   /// A piece without a checksum passes.
   virtual absl::Status VerifyPiece(PieceNumber number) = 0;
 
-  virtual void MarkFinished() = 0;    ///< Sets finished_at, clears failed_at.
-  virtual void MarkFailed() = 0;      ///< Sets failed_at.
+  virtual void MarkFinished() = 0;  ///< Sets finished_at, clears failed_at.
+  virtual void MarkFailed() = 0;    ///< Sets failed_at.
   virtual void ClearFailed() = 0;
   /// Sets prefetched_at; false when it was set before.
   virtual bool MarkPrefetched() = 0;
   virtual void ClearPrefetched() = 0;
-  virtual void Touch() = 0;           ///< updated_at = now. Not persisted at once.
+  virtual void Touch() = 0;  ///< updated_at = now. Not persisted at once.
 
   /// `listener` is called on whatever thread causes the event, so it must only post. Events that
   /// happened before are not repeated: look at the state after subscribing.
@@ -164,8 +165,8 @@ class StoredTask {
   /// While a pin lives, garbage collection leaves the task alone.
   [[nodiscard]] virtual std::shared_ptr<void> Pin() = 0;
   [[nodiscard]] virtual bool pinned() const = 0;
-  /// True once the task left the storage. What looked a task up and pinned it looks here afterwards:
-  /// the removal may have come in between.
+  /// True once the task left the storage. What looked a task up and pinned it looks here
+  /// afterwards: the removal may have come in between.
   [[nodiscard]] virtual bool removed() const = 0;
 };
 
@@ -193,7 +194,7 @@ struct StorageOptions {
 };
 
 struct DiskUsage {
-  std::uint64_t total = 0;      ///< Bytes.
+  std::uint64_t total = 0;  ///< Bytes.
   std::uint64_t used = 0;
   std::uint64_t available = 0;
 };
@@ -202,8 +203,8 @@ struct DiskUsage {
 class Storage {
  public:
   /// Blocks. Creates directories, opens the metadata, drops unfinished pieces and content without a
-  /// record, and (with !keep) everything. FailedPrecondition when another process uses the directory.
-  /// Errors name the path and the reason. `clock` outlives storage and tasks.
+  /// record, and (with !keep) everything. FailedPrecondition when another process uses the
+  /// directory. Errors name the path and the reason. `clock` outlives storage and tasks.
   static absl::StatusOr<std::unique_ptr<Storage>> Open(StorageOptions options, const Clock& clock);
 
   /// Flushes metadata; blocks. Tasks still referenced stay readable.
@@ -217,14 +218,14 @@ class Storage {
   /// Returns the task, creating record and content file when absent; blocks. An existing task keeps
   /// its spec unless it holds no piece. ResourceExhausted "no space left …" when the disk has not
   /// enough room for the content; FailedPrecondition when an existing task with pieces has another
-  /// content length or piece length. InvalidArgument for an id that is not lower-case hexadecimal of
-  /// at most 128 digits, and for more than 2^24 pieces.
+  /// content length or piece length. InvalidArgument for an id that is not lower-case hexadecimal
+  /// of at most 128 digits, and for more than 2^24 pieces.
   virtual absl::StatusOr<std::shared_ptr<StoredTask>> Create(TaskSpec spec) = 0;
 
   /// Removes record, pieces and content file; blocks. Open readers keep reading. NotFound.
   virtual absl::Status Remove(TaskKind kind, const TaskId& id) = 0;
-  /// The same, but FailedPrecondition when the task is pinned or was used after `not_used_since`: for
-  /// garbage collection, whose choice may be out of date.
+  /// The same, but FailedPrecondition when the task is pinned or was used after `not_used_since`:
+  /// for garbage collection, whose choice may be out of date.
   virtual absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) = 0;
 
   [[nodiscard]] virtual absl::StatusOr<DiskUsage> Usage() const = 0;

@@ -47,8 +47,7 @@ class StorageCrashTest : public ::testing::Test {
     const std::string file = ReadFile(task.content_path());
     ASSERT_EQ(file.size(), content.size());
     for (const PieceRecord& piece : task.Pieces()) {
-      EXPECT_EQ(file.substr(piece.offset, piece.length),
-                content.substr(piece.offset, piece.length))
+      EXPECT_EQ(file.substr(piece.offset, piece.length), content.substr(piece.offset, piece.length))
           << "piece " << piece.number;
     }
   }

@@ -58,8 +58,7 @@ std::string WithoutSlashAtEnd(std::string path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Storage>> Storage::Open(StorageOptions options,
-                                                       const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Storage>> Storage::Open(StorageOptions options, const Clock& clock) {
   auto storage = std::make_unique<StorageImpl>(std::move(options), clock);
   RETURN_IF_ERROR(storage->Open());
   return storage;
@@ -83,8 +82,8 @@ absl::Status StorageImpl::Open() {
     RETURN_IF_ERROR(Empty(dir / "content"));
   } else if (fs::exists(dir / "metadata" / "CURRENT")) {
     // A RocksDB of the original. Content without its records cannot be trusted.
-    options_.warn(StrCat("discarding metadata and content of the original dfdaemon in ",
-                         options_.dir));
+    options_.warn(
+        StrCat("discarding metadata and content of the original dfdaemon in ", options_.dir));
     RETURN_IF_ERROR(Empty(dir / "metadata"));
     RETURN_IF_ERROR(Empty(dir / "content"));
   }
@@ -93,8 +92,8 @@ absl::Status StorageImpl::Open() {
   absl::Status status = OpenMetadata(boot_id);
   if (status.ok()) status = Load();
   if (absl::IsDataLoss(status)) {
-    options_.warn(StrCat("discarding metadata and content in ", options_.dir,
-                         ": ", status.message()));
+    options_.warn(
+        StrCat("discarding metadata and content in ", options_.dir, ": ", status.message()));
     metadata_.reset();
     {
       const MutexLock lock(mutex_);
@@ -150,8 +149,7 @@ absl::Status StorageImpl::Load() {
   for (const std::int64_t row : dropped) last = metadata_->DropTask(row);
   RETURN_IF_ERROR(metadata_->WaitFor(last, kMetadataTimeout));
   if (!dropped.empty()) {
-    options_.warn(StrCat("dropped ", dropped.size(), " records without content in ",
-                         options_.dir));
+    options_.warn(StrCat("dropped ", dropped.size(), " records without content in ", options_.dir));
   }
   RETURN_IF_ERROR(files_->Sweep([&](TaskKind kind, const TaskId& id) {
     const MutexLock lock(mutex_);
@@ -254,13 +252,12 @@ absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::UseExisting(const TaskS
   if (found == tasks_.end()) return nullptr;
   TaskState& state = *found->second.state;
   const PieceLayout& layout = state.layout();
-  const bool same_lengths = layout.content_length() == spec.content_length &&
-                            layout.piece_length() == spec.piece_length;
+  const bool same_lengths =
+      layout.content_length() == spec.content_length && layout.piece_length() == spec.piece_length;
   if (!same_lengths && state.HoldsPieces()) {
     return absl::FailedPreconditionError(
-        StrCat("task has ", layout.content_length(), " bytes in pieces of ",
-               layout.piece_length(), ", not ", spec.content_length, " in pieces of ",
-               spec.piece_length));
+        StrCat("task has ", layout.content_length(), " bytes in pieces of ", layout.piece_length(),
+               ", not ", spec.content_length, " in pieces of ", spec.piece_length));
   }
   if (!same_lengths) return nullptr;
   const bool in_use = state.started() > 0 || state.pinned();
@@ -270,7 +267,8 @@ absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::UseExisting(const TaskS
 
 absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::Create(TaskSpec spec) {
   if (!IsHexTaskId(spec.id.str())) {
-    return absl::InvalidArgumentError("task id is not lower-case hexadecimal of at most 128 digits");
+    return absl::InvalidArgumentError(
+        "task id is not lower-case hexadecimal of at most 128 digits");
   }
   ASSIGN_OR_RETURN(const PieceLayout layout,
                    PieceLayout::Create(spec.content_length, spec.piece_length));

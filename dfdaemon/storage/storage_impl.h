@@ -72,7 +72,7 @@ class StorageImpl final : public Storage {
   mutable Mutex mutex_;
   CondVar idle_;  // An entry of busy_ went away.
   mutable absl::flat_hash_map<Key, Entry> tasks_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_set<Key> busy_ ABSL_GUARDED_BY(mutex_);  // Being created or removed.
+  absl::flat_hash_set<Key> busy_ ABSL_GUARDED_BY(mutex_);    // Being created or removed.
   std::uint64_t content_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all content files.
   Metadata::Ticket last_removal_ ABSL_GUARDED_BY(mutex_) = 0;
   // Tasks in use keep their descriptors open between requests.

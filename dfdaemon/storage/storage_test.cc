@@ -53,8 +53,7 @@ TEST_F(StorageTest, RefusesTooManyPieces) {
   const auto storage = Open();
   EXPECT_EQ(storage->Create(Spec("abc", 1, (1U << 24U) + 1)).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(storage->Create(Spec("abc", 0, 1)).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(storage->Create(Spec("abc", 0, 1)).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(StorageTest, RefusesContentThatCannotFit) {
@@ -190,9 +189,8 @@ TEST_F(StorageTest, ManyThreadsWriteEveryPieceOnce) {
         auto claim = task->ClaimPiece(number);
         if (claim->result != StoredTask::ClaimResult::kClaimed) continue;
         const PieceWriter& writer = *claim->writer;
-        ASSERT_TRUE(claim->writer
-                        ->Append(AsBytes(content.substr(writer.offset(), writer.length())))
-                        .ok());
+        ASSERT_TRUE(
+            claim->writer->Append(AsBytes(content.substr(writer.offset(), writer.length()))).ok());
         ASSERT_TRUE(claim->writer->Commit({}).ok());
         ++written;
       }
@@ -219,8 +217,8 @@ TEST_F(StorageTest, TellsListenersWhatHappens) {
   task->MarkFinished();
   task->MarkFailed();
   ASSERT_TRUE(storage->Remove(TaskKind::kStandard, TaskId("abc")).ok());
-  EXPECT_THAT(events, ElementsAre("finished1", "released2", "released1", "done0", "failed0",
-                                  "removed0"));
+  EXPECT_THAT(events,
+              ElementsAre("finished1", "released2", "released1", "done0", "failed0", "removed0"));
   subscription.reset();
   WritePiece(*task, 0, Content(25));
   EXPECT_EQ(events.size(), 6U);
@@ -427,7 +425,9 @@ TEST_F(StorageTest, WipesAtStartUnlessToldToKeep) {
 TEST_F(StorageTest, RemovesContentWithoutARecord) {
   const std::string stray = dir_.path() + "/content/tasks/fff/ffffff";
   const std::string misplaced = dir_.path() + "/content/tasks/eee/abc";
-  { (void)CreateTask(*Open(), "abc", 10, 25); }
+  {
+    (void)CreateTask(*Open(), "abc", 10, 25);
+  }
   for (const std::string& path : {stray, misplaced}) {
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path) << "left over";
@@ -468,7 +468,9 @@ TEST_F(StorageTest, DiscardsWhatTheOriginalDaemonLeft) {
 }
 
 TEST_F(StorageTest, DiscardsDamagedMetadata) {
-  { (void)CreateTask(*Open(), "abc", 10, 25); }
+  {
+    (void)CreateTask(*Open(), "abc", 10, 25);
+  }
   std::ofstream(dir_.path() + "/metadata/storage.db") << std::string(10000, 'x');
   std::vector<std::string> warnings;
   const auto storage = Storage::Open(

@@ -65,8 +65,8 @@ absl::Status ContentPieceWriter::Open() {
 absl::Status ContentPieceWriter::Append(std::span<const std::byte> bytes) {
   if (committed_) return absl::FailedPreconditionError("piece was committed");
   if (bytes.size() > span_.length - written_) {
-    return absl::OutOfRangeError(StrCat("piece of ", span_.length, " bytes would grow to ",
-                                        written_ + bytes.size()));
+    return absl::OutOfRangeError(
+        StrCat("piece of ", span_.length, " bytes would grow to ", written_ + bytes.size()));
   }
   if (bytes.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(Open());
@@ -220,8 +220,7 @@ absl::Status StoredTaskHandle::VerifyPiece(PieceNumber number) {
   if (!location->crc32.has_value()) return absl::OkStatus();
   const int fd = content_fd();
   if (fd < 0) return absl::InternalError("check piece: cannot open content");
-  absl::Status status =
-      CheckPieceBytes(fd, location->offset, location->length, *location->crc32);
+  absl::Status status = CheckPieceBytes(fd, location->offset, location->length, *location->crc32);
   if (absl::IsDataLoss(status)) state_->DropPiece(number);
   return status;
 }
@@ -233,8 +232,7 @@ std::unique_ptr<Subscription> StoredTaskHandle::Subscribe(
 
 std::shared_ptr<void> StoredTaskHandle::Pin() {
   state_->Pin();
-  return {static_cast<void*>(this),
-          [self = shared_from_this()](void*) { self->state_->Unpin(); }};
+  return {static_cast<void*>(this), [self = shared_from_this()](void*) { self->state_->Unpin(); }};
 }
 
 }  // namespace dragonfly::dfdaemon

@@ -57,8 +57,8 @@ class StoredTaskHandle final : public StoredTask,
   [[nodiscard]] bool pinned() const override { return state_->pinned(); }
   [[nodiscard]] bool removed() const override { return state_->removed(); }
 
-  /// For writing; opened by the first call. The system's error, or Aborted when the task was removed
-  /// before that.
+  /// For writing; opened by the first call. The system's error, or Aborted when the task was
+  /// removed before that.
   absl::StatusOr<int> WriteFd();
   /// Opens what has not been opened, before the file loses its name.
   void OpenBeforeRemoval();

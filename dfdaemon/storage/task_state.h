@@ -42,8 +42,8 @@ class TaskState {
   [[nodiscard]] TaskTimes Times() const;
   [[nodiscard]] StoredTaskSummary Summary() const;
 
-  /// Takes what a database said. False when it contradicts the layout. `verified`: no need to look at
-  /// the bytes.
+  /// Takes what a database said. False when it contradicts the layout. `verified`: no need to look
+  /// at the bytes.
   bool RestorePiece(const PieceRecord& record, bool verified);
 
   [[nodiscard]] PieceState StateOf(PieceNumber number) const;

@@ -14,8 +14,9 @@
 
 namespace dragonfly::dfdaemon {
 
-/// Compares the pieces of suspect tasks with their checksums, on a thread of its own. Until a piece's
-/// turn came it counts as being in progress, so whoever needs it waits for the event. Thread-safe.
+/// Compares the pieces of suspect tasks with their checksums, on a thread of its own. Until a
+/// piece's turn came it counts as being in progress, so whoever needs it waits for the event.
+/// Thread-safe.
 class Verifier {
  public:
   /// Starts the thread. `warn` is told of every task that lost pieces.
