@@ -42,7 +42,7 @@ std::unique_ptr<ParentConnection> ConnectionPool::Take(const VortexAddress& pare
 
 void ConnectionPool::Put(const VortexAddress& parent, std::unique_ptr<ParentConnection> connection,
                          SteadyTime now) {
-  if (closed_ || size_ >= options_.max_total) return;
+  if (closed_ || size_ >= options_.max_total || options_.max_per_parent == 0) return;
   std::vector<Idle>& of_parent = idle_[parent];
   if (of_parent.size() >= options_.max_per_parent) return;
   of_parent.push_back({std::move(connection), now});

@@ -20,7 +20,8 @@ class ParentConnection {
   /// Where header and metadata of an answer are collected.
   [[nodiscard]] std::vector<std::byte>& head() { return head_; }
 
-  /// Waits for reading end only when so many bytes are there (SO_RCVLOWAT), or the end of the stream.
+  /// Waits for reading end only when so many bytes are there (SO_RCVLOWAT), or the end of the
+  /// stream.
   void SetLowWater(std::size_t bytes);
   /// Nothing to read, not closed: the next answer will be that to the next request.
   [[nodiscard]] bool quiet();

@@ -54,8 +54,7 @@ struct TcpStream::Watch : std::enable_shared_from_this<Watch> {
 };
 
 TcpStream::TcpStream(Socket socket)
-    : socket_(std::move(socket)),
-      watch_(std::make_shared<Watch>(socket_, socket_.get_executor())) {
+    : socket_(std::move(socket)), watch_(std::make_shared<Watch>(socket_, socket_.get_executor())) {
   boost::system::error_code ignored;
   (void)socket_.native_non_blocking(true, ignored);
 }
@@ -96,7 +95,7 @@ Awaitable<absl::Status> TcpStream::SendAll(std::span<const std::byte> bytes, int
     const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), flags | MSG_NOSIGNAL);
     if (sent >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
+    } else if (errno == EAGAIN || errno == EINPROGRESS) {  // The latter with fast open.
       CO_RETURN_IF_ERROR(co_await WaitWritable());
     } else if (errno != EINTR) {
       co_return SocketError(errno, "send");

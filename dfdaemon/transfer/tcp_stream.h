@@ -13,11 +13,11 @@
 
 namespace dragonfly::dfdaemon {
 
-/// One end of a connection, for callers that do their own non-blocking system calls on fd() and come
-/// here when they have to wait. Runs on: the socket's executor.
+/// One end of a connection, for callers that do their own non-blocking system calls on fd() and
+/// come here when they have to wait. Runs on: the socket's executor.
 ///
-/// There is one deadline for all waits. Moving it costs a store as long as it moves forward, so that
-/// a connection that is never late needs no timer of the kernel per piece.
+/// There is one deadline for all waits. Moving it costs a store as long as it moves forward, so
+/// that a connection that is never late needs no timer of the kernel per piece.
 class TcpStream {
  public:
   using Socket = asio::ip::tcp::socket;
@@ -61,8 +61,8 @@ struct TcpTuning {
   std::size_t receive_buffer_bytes = 0;  ///< 0: the kernel adapts it.
 };
 
-/// TCP_NODELAY, keepalive as the original's (first probe after 5 s, every 3 s, 3 times), buffers. On
-/// a listening socket the accepted ones inherit it. Failures are ignored: all of it is optional.
+/// TCP_NODELAY, keepalive as the original's (first probe after 5 s, every 3 s, 3 times), buffers.
+/// On a listening socket the accepted ones inherit it. Failures are ignored: all of it is optional.
 void Tune(int fd, const TcpTuning& tuning);
 
 }  // namespace dragonfly::dfdaemon

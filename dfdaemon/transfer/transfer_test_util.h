@@ -216,8 +216,7 @@ inline std::string RequestBytes(TaskKind kind, std::string_view task, PieceNumbe
 inline std::string ContentHead(const VortexMetadata& metadata,
                                VortexTag tag = VortexTag::kPieceContent) {
   std::vector<std::byte> out(1024 + metadata.digest.size() + metadata.parent_id.size());
-  return std::string(
-      AsText(std::span(out).first(WriteVortexContent(7, tag, metadata, out))));
+  return std::string(AsText(std::span(out).first(WriteVortexContent(7, tag, metadata, out))));
 }
 
 inline std::string ErrorBytes(VortexErrorCode code, std::string_view message) {

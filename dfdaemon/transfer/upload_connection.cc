@@ -168,8 +168,7 @@ Awaitable<absl::Status> UploadConnection::Answer() {
     tally.Finished(piece->length);
   } else if (absl::IsDataLoss(status)) {
     task_->DropPiece(request_.number);
-    context_.log.Warn("dropped a damaged piece",
-                      {{"piece_id", PieceName()}, {"error", status}});
+    context_.log.Warn("dropped a damaged piece", {{"piece_id", PieceName()}, {"error", status}});
   }
   co_return status;
 }

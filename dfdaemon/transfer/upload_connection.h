@@ -23,8 +23,8 @@ struct UploadContext {
   BlockingPool& disk;
 };
 
-/// A peer that asks for pieces: one request after the other until it closes its side, which it may do
-/// while a piece is still being sent. Runs on: the socket's executor.
+/// A peer that asks for pieces: one request after the other until it closes its side, which it may
+/// do while a piece is still being sent. Runs on: the socket's executor.
 class UploadConnection {
  public:
   /// `context` outlives the connection.

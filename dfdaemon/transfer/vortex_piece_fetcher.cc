@@ -78,8 +78,8 @@ Awaitable<absl::StatusOr<Announcement>> ReadAnswer(ParentConnection& connection,
     }
     if (parse.state == VortexParse::State::kDone) break;
     if (head.size() < parse.wanted) head.resize(parse.wanted);
-    const ssize_t got = ::recv(connection.stream().fd(), head.data() + have, parse.wanted - have,
-                               MSG_DONTWAIT);
+    const ssize_t got =
+        ::recv(connection.stream().fd(), head.data() + have, parse.wanted - have, MSG_DONTWAIT);
     if (got > 0) {
       began = true;
       have += static_cast<std::size_t>(got);
@@ -101,8 +101,7 @@ Awaitable<absl::StatusOr<Announcement>> Ask(ParentConnection& connection, TaskKi
   std::array<std::byte, kVortexRequestBytes> request;
   WriteVortexRequest(static_cast<std::uint8_t>(writer.number()), VortexRequestTag(kind),
                      {task.str(), writer.number()}, request);
-  CO_RETURN_IF_ERROR(
-      Annotate(co_await connection.stream().SendAll(request, 0), "ask for piece"));
+  CO_RETURN_IF_ERROR(Annotate(co_await connection.stream().SendAll(request, 0), "ask for piece"));
   co_return co_await ReadAnswer(connection, kind, writer, began);
 }
 
@@ -171,8 +170,8 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::Fetch(VortexAd
     }
   }
   Shard& shard = *shards_[writer.number() % shards_.size()];
-  co_return co_await RunOn(
-      shard.executor, FetchOn(shard, std::move(parent), kind, std::move(task), writer));
+  co_return co_await RunOn(shard.executor,
+                           FetchOn(shard, std::move(parent), kind, std::move(task), writer));
 }
 
 Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
@@ -182,8 +181,7 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
   }
   if (writer.written() > 0) writer.Restart();
   Connection connection;
-  const auto announcement =
-      co_await AskOnAny(shard, parent, kind, task, writer, connection);
+  const auto announcement = co_await AskOnAny(shard, parent, kind, task, writer, connection);
   if (!announcement.ok()) {
     // An answer that was read to its end leaves the connection as good as new.
     if (absl::IsNotFound(announcement.status())) Keep(shard, parent, std::move(connection));

@@ -28,11 +28,9 @@ struct VortexFetcherOptions {
   Duration idle_timeout = std::chrono::seconds(30);  ///< Shorter than that of a server.
 };
 
-/// PieceFetcher by Vortex over TCP. Every executor of the `data` runtime has its own connections and
-/// one buffer: a piece that waits holds no memory here, its bytes are in the socket. Besides what
-/// PieceFetcher says, Fetch() returns InvalidArgument for a task id that is not of 64 bytes or an
-/// address that is none, and the errors of PieceWriter::Append(). A call from elsewhere is taken to an
-/// executor of `data`.
+/// PieceFetcher by Vortex over TCP. Every executor of the `data` runtime has its own connections
+/// and one buffer: a piece that waits holds no memory here, its bytes are in the socket. A call
+/// from elsewhere is taken to an executor of `data`.
 class VortexPieceFetcher final : public PieceFetcher {
  public:
   /// `download` limits the bytes of pieces received. All of it outlives the fetcher.

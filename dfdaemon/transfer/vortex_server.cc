@@ -93,7 +93,8 @@ absl::Status VortexServer::Impl::Listen(tcp::acceptor& acceptor, const tcp::endp
     const int fd = acceptor.native_handle();
     Tune(fd, {.send_buffer_bytes = context_.options.send_buffer_bytes});
     constexpr std::string_view kCongestion = "cubic";
-    if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size()) != 0) {
+    if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size()) !=
+        0) {
       context_.log.Debug("tcp congestion control cubic is not available", {});
     }
     if (context_.options.tcp_fastopen &&

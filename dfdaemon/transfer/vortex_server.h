@@ -20,12 +20,13 @@
 namespace dragonfly::dfdaemon {
 
 struct VortexServerOptions {
-  std::string ip = "0.0.0.0";  ///< storage.server.ip; IPv4 or IPv6.
-  std::uint16_t port = 4005;   ///< storage.server.tcpPort; 0 = any.
-  bool tcp_fastopen = false;   ///< storage.server.tcpFastopen
+  std::string ip = "0.0.0.0";          ///< storage.server.ip; IPv4 or IPv6.
+  std::uint16_t port = 4005;           ///< storage.server.tcpPort; 0 = any.
+  bool tcp_fastopen = false;           ///< storage.server.tcpFastopen
   std::size_t max_connections = 4096;  ///< One more is closed at once; its peer asks others.
-  Duration idle_timeout = std::chrono::seconds(60);     ///< Between two requests.
-  Duration request_timeout = std::chrono::seconds(10);  ///< From a request's first to its last byte.
+  Duration idle_timeout = std::chrono::seconds(60);  ///< Between two requests.
+  Duration request_timeout =
+      std::chrono::seconds(10);  ///< From a request's first to its last byte.
   /// Longest time in which a peer takes no byte of a piece.
   Duration send_timeout = std::chrono::seconds(120);
   std::size_t chunk_bytes = kMiB;     ///< Sent before it is another connection's turn.
@@ -43,15 +44,14 @@ class VortexServer {
   /// After Stop(), if Start() succeeded.
   ~VortexServer();
 
-  /// Listens and begins to serve. Ignores SIGPIPE for the whole process: sendfile(2) can raise it, and
-  /// takes no flag against it. InvalidArgument for an address that is none, Unavailable with address
-  /// and reason when it cannot be bound.
+  /// Listens and begins to serve. Ignores SIGPIPE for the whole process: sendfile(2) can raise it,
+  /// and takes no flag against it. InvalidArgument for an address that is none, Unavailable with
+  /// address and reason when it cannot be bound.
   absl::Status Start();
   [[nodiscard]] std::uint16_t port() const;  ///< That it listens on, after Start().
   [[nodiscard]] std::size_t connections() const;
 
-  /// Ends accepting, then all connections, also in the middle of a piece. From any executor but those
-  /// of `data` being blocked.
+  /// Ends accepting, then all connections, also in the middle of a piece. From any executor.
   Awaitable<> Stop();
 
  private:

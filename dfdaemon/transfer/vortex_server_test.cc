@@ -98,8 +98,8 @@ class VortexServerTest : public ::testing::Test {
   RateLimiter limiter_{0};
   CountingMetrics metrics_;
   VortexServerOptions options_;
-  BlockingPool disk_{1};
   Runtime data_{"data", 2};
+  BlockingPool disk_{1};
   std::unique_ptr<VortexServer> server_;
 };
 
@@ -131,8 +131,8 @@ void CreateRecordedTasks(Storage& storage, const json& exchanges) {
 
 void StoreRecordedPieces(Storage& storage, const json& stored) {
   for (const json& piece : stored) {
-    const auto task = storage.Find(KindOf(piece["kind"]),
-                                   TaskId(piece["task_id"].get<std::string>()));
+    const auto task =
+        storage.Find(KindOf(piece["kind"]), TaskId(piece["task_id"].get<std::string>()));
     auto claim = task->ClaimPiece(piece["number"].get<PieceNumber>());
     ASSERT_THAT(claim, IsOk());
     ASSERT_THAT(claim->writer->Append(AsBytes(FromHex(piece["hex"]))), IsOk());
@@ -419,8 +419,8 @@ TEST_F(VortexServerTest, SaysWhyItCannotListen) {
   Start();
   options_.port = server_->port();
   VortexServer second(options_, *storage_, limiter_, metrics_, Logger(), data_, disk_);
-  EXPECT_THAT(second.Start(), StatusIs(absl::StatusCode::kUnavailable,
-                                       StrCat("127.0.0.1 port ", options_.port)));
+  EXPECT_THAT(second.Start(),
+              StatusIs(absl::StatusCode::kUnavailable, StrCat("127.0.0.1 port ", options_.port)));
   options_.ip = "localhost";
   VortexServer third(options_, *storage_, limiter_, metrics_, Logger(), data_, disk_);
   EXPECT_THAT(third.Start(), StatusIs(absl::StatusCode::kInvalidArgument, "localhost"));
