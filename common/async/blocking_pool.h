@@ -12,7 +12,9 @@
 
 namespace dragonfly {
 
-/// Threads for calls that block: files, digests, database. Thread-safe.
+/// Threads for calls that block: files, digests, database. Thread-safe. Must go away before the
+/// runtimes whose coroutines call it: a pool thread holds the caller's executor for a moment after it
+/// has answered.
 class BlockingPool {
  public:
   explicit BlockingPool(std::size_t threads) : pool_(threads) {}

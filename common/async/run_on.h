@@ -13,7 +13,8 @@
 namespace dragonfly {
 
 /// Runs `work` on another serial executor and comes back to the caller's. Cancelling the caller
-/// cancels the work.
+/// cancels the work. The other thread holds the caller's executor for a moment after it has answered,
+/// so runtimes that call each other are all stopped and joined before any of them is destroyed.
 ///
 /// The cancellation goes its own way: co_spawn's posts a bare pointer to the other executor, where it
 /// may arrive after the work has ended and the caller has gone on.
