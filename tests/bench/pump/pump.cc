@@ -1,5 +1,5 @@
-// The yardstick of the transfer benchmarks: sendfile → recv + CRC-32 + pwrite over loopback, nothing
-// else. See README.md.
+// The yardstick of the transfer benchmarks: sendfile → recv + CRC-32 + pwrite over loopback,
+// nothing else. See README.md.
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -33,6 +33,8 @@ namespace {
 struct Flags {
   std::uint64_t size_mib = 4096;
   std::uint64_t chunk_kib = 256;
+  std::uint64_t send_chunk_kib = 1024;
+  std::uint64_t low_water_kib = 128;
   unsigned connections = 2;
   unsigned rounds = 5;
   bool one_writer = false;
@@ -124,8 +126,14 @@ void SendPart(int socket, int file, const std::vector<Part>& parts, std::uint64_
   ::_exit(0);
 }
 
-void ReceivePart(std::uint16_t port, int file, std::uint32_t index, const Part& part,
-                 std::uint64_t chunk, std::mutex* one_writer) {
+// How much has to be there before recv() returns.
+void SetLowWater(int socket, std::uint64_t bytes) {
+  const int value = static_cast<int>(bytes);
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof(value));
+}
+
+void ReceivePart(const Flags& flags, std::uint16_t port, int file, std::uint32_t index,
+                 const Part& part, std::mutex* one_writer) {
   const int socket = Check(::socket(AF_INET, SOCK_STREAM, 0), "socket");
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -135,11 +143,16 @@ void ReceivePart(std::uint16_t port, int file, std::uint32_t index, const Part& 
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   Check(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), "connect");
   if (::send(socket, &index, sizeof(index), 0) != sizeof(index)) Die("send request");
+  const std::uint64_t low_water = flags.low_water_kib * kKiB;
+  if (low_water > 0) SetLowWater(socket, std::min(low_water, part.length));
+  const std::uint64_t chunk = flags.chunk_kib * kKiB;
   std::vector<std::byte> buffer(chunk);
   std::uint32_t crc32 = 0;
   for (std::uint64_t done = 0; done < part.length;) {
-    const ssize_t got = ::recv(socket, buffer.data(), std::min(chunk, part.length - done),
-                               MSG_WAITALL);
+    const std::uint64_t rest = part.length - done;
+    if (low_water > 0 && rest < low_water) SetLowWater(socket, rest);
+    const ssize_t got =
+        ::recv(socket, buffer.data(), std::min(chunk, rest), low_water > 0 ? 0 : MSG_WAITALL);
     if (got <= 0) Die("recv");
     const auto bytes = std::span(buffer).first(static_cast<std::size_t>(got));
     crc32 = Crc32(crc32, bytes);
@@ -160,13 +173,13 @@ void ReceivePart(std::uint16_t port, int file, std::uint32_t index, const Part& 
   }
 }
 
-[[noreturn]] void Receive(std::uint16_t port, int file, const std::vector<Part>& parts,
-                          std::uint64_t chunk, bool one_writer) {
+[[noreturn]] void Receive(const Flags& flags, std::uint16_t port, int file,
+                          const std::vector<Part>& parts) {
   std::mutex mutex;
   std::vector<std::thread> threads;
   for (std::uint32_t i = 0; i < parts.size(); ++i) {
     threads.emplace_back([&, i] {
-      ReceivePart(port, file, i, parts[i], chunk, one_writer ? &mutex : nullptr);
+      ReceivePart(flags, port, file, i, parts[i], flags.one_writer ? &mutex : nullptr);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -190,7 +203,6 @@ rusage Wait(pid_t child) {
 
 Round Run(const Flags& flags, const std::string& source, const std::string& target,
           const std::vector<Part>& parts) {
-  const std::uint64_t chunk = flags.chunk_kib * kKiB;
   // As the daemon does: a new file of the final length, its space reserved.
   ::unlink(target.c_str());
   const int file = Check(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600), "open target");
@@ -209,9 +221,9 @@ Round Run(const Flags& flags, const std::string& source, const std::string& targ
 
   const auto start = std::chrono::steady_clock::now();
   const pid_t sender = Check(::fork(), "fork");
-  if (sender == 0) Send(listener, source, parts, chunk);
+  if (sender == 0) Send(listener, source, parts, flags.send_chunk_kib * kKiB);
   const pid_t receiver = Check(::fork(), "fork");
-  if (receiver == 0) Receive(ntohs(address.sin_port), file, parts, chunk, flags.one_writer);
+  if (receiver == 0) Receive(flags, ntohs(address.sin_port), file, parts);
   const rusage received = Wait(receiver);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   const rusage sent = Wait(sender);
@@ -248,8 +260,8 @@ int Main(const Flags& flags) {
   for (unsigned i = 1; i <= flags.rounds; ++i) {
     rounds.push_back(Run(flags, source, target, parts));
     const Round& round = rounds.back();
-    std::printf("%6u %8.2f %18.2f %20.2f\n", i, gib / round.seconds,
-                round.sender_cpu_seconds / gib, round.receiver_cpu_seconds / gib);
+    std::printf("%6u %8.2f %18.2f %20.2f\n", i, gib / round.seconds, round.sender_cpu_seconds / gib,
+                round.receiver_cpu_seconds / gib);
     std::fflush(stdout);
   }
   ::close(file);
@@ -281,7 +293,13 @@ int main(int argc, char** argv) {
   dragonfly::Flags flags;
   CLI::App app("sendfile, recv + CRC-32 + pwrite over loopback: what a transfer can cost at best");
   app.add_option("--size", flags.size_mib, "MiB to move")->check(CLI::Range(1U, 1U << 20U));
-  app.add_option("--chunk", flags.chunk_kib, "KiB per call")->check(CLI::Range(1U, 64U << 10U));
+  app.add_option("--chunk", flags.chunk_kib, "KiB per recv and pwrite")
+      ->check(CLI::Range(1U, 64U << 10U));
+  app.add_option("--send-chunk", flags.send_chunk_kib, "KiB per sendfile")
+      ->check(CLI::Range(1U, 64U << 10U));
+  app.add_option("--low-water", flags.low_water_kib,
+                 "KiB that must have arrived before recv returns; 0: a whole chunk")
+      ->check(CLI::Range(0U, 64U << 10U));
   app.add_option("--connections", flags.connections, "connections, a thread at each end")
       ->check(CLI::Range(1U, 256U));
   app.add_option("--rounds", flags.rounds, "repetitions; medians are reported")

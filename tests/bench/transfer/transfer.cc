@@ -96,7 +96,8 @@ void Fill(StoredTask& task) {
       }
       const std::uint64_t rest = writer.length() - writer.written();
       const auto bytes = std::as_bytes(std::span(block));
-      if (auto s = writer.Append(bytes.first(std::min<std::uint64_t>(rest, bytes.size()))); !s.ok()) {
+      if (auto s = writer.Append(bytes.first(std::min<std::uint64_t>(rest, bytes.size())));
+          !s.ok()) {
         Die(s);
       }
     }
@@ -116,8 +117,8 @@ T Wait(Runtime& runtime, Awaitable<T> work) {
     const auto storage = OpenStorage(dir, true, clock);
     RateLimiter unlimited(0);
     NullTransferMetrics metrics;
-    BlockingPool disk(1);
     Runtime data("data", flags.threads);
+    BlockingPool disk(1);
     VortexServerOptions options;
     options.ip = "127.0.0.1";
     options.port = 0;
@@ -137,8 +138,8 @@ Awaitable<absl::Status> FetchPieces(PieceFetcher& fetcher, std::uint16_t port, S
   for (PieceNumber number = next++; number < task.piece_count(); number = next++) {
     auto claim = task.ClaimPiece(number);
     if (!claim.ok()) co_return claim.status();
-    auto piece = co_await fetcher.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask,
-                                        *claim->writer);
+    auto piece =
+        co_await fetcher.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, *claim->writer);
     if (!piece.ok()) co_return piece.status();
     if (auto s = claim->writer->Commit({}, piece->crc32); !s.ok()) co_return s;
   }
@@ -164,8 +165,8 @@ Awaitable<absl::Status> FetchPieces(PieceFetcher& fetcher, std::uint16_t port, S
       std::atomic<PieceNumber> next{0};
       std::vector<std::future<absl::Status>> running;
       for (std::size_t i = 0; i < flags.concurrent; ++i) {
-        running.push_back(asio::co_spawn(data.Next(), FetchPieces(fetcher, port, *task, next),
-                                         asio::use_future));
+        running.push_back(
+            asio::co_spawn(data.Next(), FetchPieces(fetcher, port, *task, next), asio::use_future));
       }
       for (auto& fetch : running) {
         if (auto s = fetch.get(); !s.ok()) Die(s);
@@ -209,8 +210,8 @@ Round Run(const Flags& flags, const std::string& parent_dir, const std::string& 
   if (::read(seconds_pipe[0], &round.seconds, sizeof(double)) != sizeof(double)) std::exit(1);
   (void)!::write(done_pipe[1], "x", 1);
   const rusage sent = Reap(parent);
-  for (const int fd : {port_pipe[0], port_pipe[1], done_pipe[0], done_pipe[1], seconds_pipe[0],
-                       seconds_pipe[1]}) {
+  for (const int fd :
+       {port_pipe[0], port_pipe[1], done_pipe[0], done_pipe[1], seconds_pipe[0], seconds_pipe[1]}) {
     ::close(fd);
   }
   round.parent_cpu_seconds = CpuSeconds(sent);
@@ -250,8 +251,8 @@ int Main(const Flags& flags) {
   for (unsigned i = 1; i <= flags.rounds; ++i) {
     rounds.push_back(Run(flags, parent_dir, child_dir));
     const Round& round = rounds.back();
-    std::printf("%6u %8.2f %18.2f %18.2f\n", i, gib / round.seconds,
-                round.parent_cpu_seconds / gib, round.child_cpu_seconds / gib);
+    std::printf("%6u %8.2f %18.2f %18.2f\n", i, gib / round.seconds, round.parent_cpu_seconds / gib,
+                round.child_cpu_seconds / gib);
     std::fflush(stdout);
   }
   std::error_code ignored;
