@@ -100,7 +100,7 @@ TEST(GcPlanTest, PersistentAndIncomingTasksDoNotGoForRoom) {
   cached.persistent = false;
   EXPECT_THAT(Chosen({Persistent("kept", 3, 100), Unfinished("incoming", 1), failed, cached},
                      UsedPercent(95)),
-              ElementsAre("+cached", "+failed"));
+              ElementsAre("+failed", "+cached"));
 }
 
 TEST(GcPlanTest, EmptyTasksAreNotWorthDeletingForRoom) {
