@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
@@ -18,6 +16,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/strings.h"
 #include "common/ids/task_id.h"
 #include "common/net/url.h"
@@ -34,18 +34,12 @@ constexpr std::string_view kDownloadFailed = "Downloading Failed!";
 constexpr auto kConnectTimeout = std::chrono::seconds(3);
 constexpr auto kHealthTimeout = std::chrono::seconds(15);
 
-// Cancels a call that the daemon has not accepted in time. A gRPC deadline cannot do that: it covers
-// the whole stream, and a download may take longer than the daemon may take to accept it.
+// Cancels a call that the daemon has not accepted in time. A gRPC deadline cannot do that: it
+// covers the whole stream, and a download may take longer than the daemon may take to accept it.
 class AcceptWatchdog {
  public:
   AcceptWatchdog(grpc::ClientContext& context, std::chrono::milliseconds limit)
-      : thread_([this, &context, limit] {
-          std::unique_lock lock(mutex_);
-          if (!changed_.wait_for(lock, limit, [this] { return accepted_; })) {
-            expired_ = true;
-            context.TryCancel();
-          }
-        }) {}
+      : thread_([this, &context, limit] { Watch(context, limit); }) {}
   ~AcceptWatchdog() {
     Accepted();
     thread_.join();
@@ -54,20 +48,31 @@ class AcceptWatchdog {
   AcceptWatchdog& operator=(const AcceptWatchdog&) = delete;
 
   void Accepted() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     accepted_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   [[nodiscard]] bool expired() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return expired_;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool accepted_ = false;
-  bool expired_ = false;
+  void Watch(grpc::ClientContext& context, std::chrono::milliseconds limit) {
+    const SteadyTime deadline = std::chrono::steady_clock::now() + limit;
+    const MutexLock lock(mutex_);
+    while (!accepted_) {
+      if (changed_.WaitUntil(mutex_, deadline) || accepted_) continue;
+      expired_ = true;
+      context.TryCancel();
+      return;
+    }
+  }
+
+  Mutex mutex_;
+  CondVar changed_;
+  bool accepted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool expired_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
@@ -78,8 +83,7 @@ constexpr char kAuthority[] = "[::]:50051";
 absl::Status CheckService(std::shared_ptr<grpc::Channel> channel) {
   asio::io_context context(1);
   auto answer = asio::co_spawn(
-      context,
-      rpc::CheckHealth(std::move(channel), "dfdaemon.v2.DfdaemonDownload", kHealthTimeout),
+      context, rpc::CheckHealth(std::move(channel), "dfdaemon.v2.DfdaemonDownload", kHealthTimeout),
       asio::use_future);
   context.run();
   return answer.get();
@@ -114,7 +118,8 @@ void SetObjectStorage(const DfgetOptions& options, pb::common::ObjectStorage& st
       [&](const std::string& v) { storage.set_access_key_secret(v); });
   set(options.storage_session_token, [&](const std::string& v) { storage.set_session_token(v); });
   set(options.storage_security_token, [&](const std::string& v) { storage.set_security_token(v); });
-  set(options.storage_credential_path, [&](const std::string& v) { storage.set_credential_path(v); });
+  set(options.storage_credential_path,
+      [&](const std::string& v) { storage.set_credential_path(v); });
   set(options.storage_predefined_acl, [&](const std::string& v) { storage.set_predefined_acl(v); });
   if (options.storage_insecure_skip_verify) storage.set_insecure_skip_verify(true);
 }
@@ -184,15 +189,15 @@ pb::dfdaemon::DownloadTaskRequest MakeRequest(const DfgetOptions& options) {
   return request;
 }
 
-// What was at the output path before the daemon touched it, so that a failure removes only what this
-// download made.
+// What was at the output path before the daemon touched it, so that a failure removes only what
+// this download made.
 struct Before {
   bool existed = false;
   dev_t device = 0;
   ino_t inode = 0;
 
   static Before Of(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return {};
     return {true, info.st_dev, info.st_ino};
   }
@@ -204,14 +209,16 @@ struct Before {
 
 class DfgetRun {
  public:
-  DfgetRun(const DfgetOptions& options, const ReportWriter& reports, const DfgetCallbacks& callbacks)
+  DfgetRun(const DfgetOptions& options, const ReportWriter& reports,
+           const DfgetCallbacks& callbacks)
       : options_(options), reports_(reports), callbacks_(callbacks) {}
 
   DfgetResult Run() {
     const Before before = Before::Of(options_.output);
     const bool ok = Download();
     // The daemon hard-links before it answers; what stands there after a failure is this download's
-    // unfinished file. Before the first answer, and when somebody else made the file, it is not ours.
+    // unfinished file. Before the first answer, and when somebody else made the file, it is not
+    // ours.
     if (!ok && started_ && !taken_ && !options_.transfer_from_dfdaemon &&
         !before.SameAsNow(options_.output)) {
       ::unlink(options_.output.c_str());
@@ -235,7 +242,8 @@ class DfgetRun {
     const auto stub = pb::dfdaemon::DfdaemonDownload::NewStub(*channel);
     grpc::ClientContext context;
     const InterruptScope interrupt(callbacks_.interrupted, context);
-    if (options_.timeout) context.set_deadline(std::chrono::system_clock::now() + *options_.timeout);
+    if (options_.timeout)
+      context.set_deadline(std::chrono::system_clock::now() + *options_.timeout);
     AcceptWatchdog watchdog(context, options_.timeout.value_or(kDfgetAcceptTimeout));
     if (options_.transfer_from_dfdaemon) {
       auto created = OutputFile::Create(options_.output);
@@ -302,9 +310,9 @@ class DfgetRun {
       auto actual = file_->ComputeDigest(expected->algorithm);
       if (!actual.ok()) return Failed(actual.status());
       if (!Matches(*expected, *actual)) {
-        return Fail(reports_.Failed(kDownloadFailed,
-                                    StrCat("digest mismatch expected: ", options_.digest,
-                                           ", actual: ", actual->ToString())));
+        return Fail(
+            reports_.Failed(kDownloadFailed, StrCat("digest mismatch expected: ", options_.digest,
+                                                    ", actual: ", actual->ToString())));
       }
     }
     const absl::Status committed = file_->Commit();

@@ -33,7 +33,7 @@ InterruptWatcher::~InterruptWatcher() {
 }
 
 void InterruptWatcher::OnInterrupt(std::function<void()> cancel) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   cancel_ = std::move(cancel);
   if (signal_ != 0 && cancel_) cancel_();
 }
@@ -45,7 +45,7 @@ void InterruptWatcher::Watch() {
     if (sigwait(&set, &signal) != 0) continue;
     if (stopping_) return;
     if (signal_ != 0) DieBy(signal);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     signal_ = signal;
     if (cancel_) cancel_();
   }

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "common/base/mutex.h"
 
 namespace dragonfly::dfdaemon {
 
@@ -27,8 +29,8 @@ class InterruptWatcher {
  private:
   void Watch();
 
-  std::mutex mutex_;
-  std::function<void()> cancel_;
+  Mutex mutex_;
+  std::function<void()> cancel_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int> signal_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
