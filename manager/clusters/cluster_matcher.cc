@@ -4,11 +4,11 @@
 #include <cctype>
 
 #include <re2/re2.h>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "common/base/strings.h"
+#include "manager/clusters/json_text.h"
 
 namespace dragonfly::manager {
 namespace {
@@ -45,7 +45,7 @@ std::vector<std::string> TextsOf(const nlohmann::json& scopes, const char* key) 
 
 ClusterMatcher::ClusterMatcher(std::string_view scopes_json, bool is_default)
     : is_default_(is_default) {
-  const auto scopes = nlohmann::json::parse(scopes_json, nullptr, /*allow_exceptions=*/false);
+  const auto scopes = ParseJsonText(scopes_json);
   if (scopes.is_null()) return;
   if (!scopes.is_object()) {
     problems_.emplace_back("scopes are no JSON object");

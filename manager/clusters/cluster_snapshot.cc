@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/match.h"
 #include "common/base/strings.h"
+#include "manager/clusters/json_text.h"
 
 namespace dragonfly::manager {
 namespace {
@@ -48,7 +47,7 @@ const typename Rows::value_type* FindMember(const Rows& rows, const MemberKey& k
 }  // namespace
 
 bool HasScheduleFeature(std::string_view features_json) {
-  const auto features = nlohmann::json::parse(features_json, nullptr, /*allow_exceptions=*/false);
+  const auto features = ParseJsonText(features_json);
   return features.is_array() &&
          std::find(features.begin(), features.end(), "schedule") != features.end();
 }

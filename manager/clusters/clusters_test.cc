@@ -23,8 +23,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// ---- matching
-// ------------------------------------------------------------------------------------
+// ---- matching -----------------------------------------------------------------------------------
 
 struct ScoreCase {
   std::string name;
@@ -91,8 +90,7 @@ TEST(IpPrefixTest, RefusesWhatIsNoNetwork) {
   EXPECT_TRUE(IpPrefix::Parse("::/0").has_value());
 }
 
-// ---- the snapshot
-// --------------------------------------------------------------------------------
+// ---- the snapshot -------------------------------------------------------------------------------
 
 Scheduler MakeScheduler(std::uint64_t id, std::uint64_t cluster, State state = State::kActive,
                         std::string features = R"(["schedule","preheat"])") {
@@ -190,8 +188,7 @@ TEST(ClusterSnapshotTest, LinksSeedPeersAndSchedulersThroughTheirClusters) {
   EXPECT_THAT(Ids(snapshot.SchedulersFor(2)), ElementsAre(2, 5));
 }
 
-// ---- silence
-// -------------------------------------------------------------------------------------
+// ---- silence ------------------------------------------------------------------------------------
 
 TEST(StaleMembersTest, AllowsThreeIntervalsButNeverLessThanTheFloor) {
   EXPECT_EQ(AllowedSilence(R"({"manager_keep_alive_interval":20000000000})"), seconds(60));
@@ -218,8 +215,7 @@ TEST(StaleMembersTest, NamesOnlySilentActiveSchedulersThatToldTheirInterval) {
   EXPECT_EQ(stale[0].host_name, "s1");
 }
 
-// ---- directory and liveness on a real database
-// ---------------------------------------------------
+// ---- directory and liveness on a real database --------------------------------------------------
 
 class LivenessTest : public testing::Test {
  protected:

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
-
-#include <nlohmann/json.hpp>
+#include "manager/clusters/json_text.h"
 
 namespace dragonfly::manager {
 namespace {
@@ -17,7 +16,7 @@ constexpr std::int64_t kMaxInterval = std::chrono::nanoseconds(std::chrono::hour
 
 Duration AllowedSilence(std::string_view config_json) {
   std::int64_t interval = kDefaultInterval;
-  const auto config = nlohmann::json::parse(config_json, nullptr, /*allow_exceptions=*/false);
+  const auto config = ParseJsonText(config_json);
   if (config.is_object()) {
     const auto found = config.find("manager_keep_alive_interval");
     if (found != config.end() && found->is_number_integer()) {

@@ -2,26 +2,22 @@
 
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/str_cat.h"
+#include "manager/clusters/json_text.h"
 
 namespace dragonfly::manager {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxFeatures = 100;
 
-Json ParseJson(std::string_view text) {
-  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-
-void DropNulls(Json& value, int depth) {
-  if (depth > kMaxDepth || !value.is_object()) return;
+void DropNulls(Json& value) {
+  if (!value.is_object()) return;
   for (auto member = value.begin(); member != value.end();) {
     if (member->is_null()) {
       member = value.erase(member);
     } else {
-      DropNulls(*member, depth + 1);
+      DropNulls(*member);
       ++member;
     }
   }
@@ -43,9 +39,9 @@ pb::common::Priority PriorityOf(const Json& object) {
 }  // namespace
 
 std::string WithoutNulls(std::string_view json) {
-  Json value = ParseJson(json);
+  Json value = ParseJsonText(json);
   if (!value.is_object()) return "{}";
-  DropNulls(value, 0);
+  DropNulls(value);
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -60,11 +56,14 @@ absl::StatusOr<SchedulerRegistration> FromProto(
   result.idc = request.idc();
   result.location = request.location();
   result.port = request.port();
+  if (request.features_size() > kMaxFeatures) {
+    return absl::InvalidArgumentError("invalid UpdateSchedulerRequest.features: too many");
+  }
   Json features = Json::array();
   for (const std::string& feature : request.features()) features.push_back(feature);
   result.features_json = features.empty() ? std::string(kDefaultFeatures) : features.dump();
   if (!request.config().empty()) {
-    const Json config = ParseJson(request.config());
+    const Json config = ParseJsonText(request.config());
     if (!config.is_object() && !config.is_null()) {
       return absl::InvalidArgumentError("invalid UpdateSchedulerRequest.config: no JSON object");
     }
@@ -135,7 +134,7 @@ void ToProto(const Application& row, pb::manager::Application& message) {
   message.set_name(row.name);
   message.set_url(row.url);
   message.set_bio(row.bio);
-  const Json priority = ParseJson(row.priority_json);
+  const Json priority = ParseJsonText(row.priority_json);
   auto& out = *message.mutable_priority();
   if (!priority.is_object()) return;
   out.set_value(PriorityOf(priority));

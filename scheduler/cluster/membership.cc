@@ -14,6 +14,7 @@ Membership::Membership(asio::any_io_executor executor, Options options, ManagerL
 Awaitable<absl::Status> Membership::Register() {
   absl::Status status = co_await link_.Register();
   registered_ = status.ok();
+  if (registered_) log_.Info("registered at the manager");
   co_return status;
 }
 
