@@ -22,6 +22,7 @@ struct HttpSource::Call {
   std::string ca_pem;
   std::string redirect_key;
   bool use_known_redirect = true;
+  bool keep_redirect = true;
 
   explicit Call(Url its_url) : url(std::move(its_url)) {}
 };
@@ -101,12 +102,35 @@ Awaitable<absl::StatusOr<SourceStat>> HttpSource::Stat(SourceRequest request) {
   auto call = Prepare(request, true);
   if (!call.ok()) co_return call.status();
   Measured measured(with_, call->url.scheme(), SourceOperation::kStat);
-  auto stat = co_await StatOnce(*call);
+  if (options_.stat_by_head) {
+    if (auto told = co_await StatByHead(*call)) {
+      measured.Note(absl::OkStatus());
+      co_return *std::move(told);
+    }
+  }
+  auto stat = co_await StatByGet(*call);
   measured.Note(stat.status());
   co_return stat;
 }
 
-Awaitable<absl::StatusOr<SourceStat>> HttpSource::StatOnce(const Call& call) {
+Awaitable<std::optional<SourceStat>> HttpSource::StatByHead(const Call& call) {
+  Call ask_head = call;
+  ask_head.method = "HEAD";
+  // What a redirect of HEAD leads to may be signed for HEAD.
+  ask_head.keep_redirect = false;
+  StatSink no_body(with_.limiters, false);
+  // Once, without retries: whatever goes wrong, the GET finds out and tells.
+  if (!(co_await SendOnce(ask_head, no_body)).status.ok()) co_return std::nullopt;
+  auto stat = ReadStat(no_body.head());
+  if (!stat.ok() || stat->content_length.value_or(0) == 0) co_return std::nullopt;
+  if (FindHeader(no_body.head().headers, "Accept-Ranges").value_or("") != "bytes") {
+    co_return std::nullopt;
+  }
+  stat->supports_ranges = true;
+  co_return *std::move(stat);
+}
+
+Awaitable<absl::StatusOr<SourceStat>> HttpSource::StatByGet(const Call& call) {
   StatSink ranged(with_.limiters, true);
   CO_RETURN_IF_ERROR(co_await Send(call, ranged));
   HttpClientResponse head = ranged.head();
@@ -120,6 +144,7 @@ Awaitable<absl::StatusOr<SourceStat>> HttpSource::StatOnce(const Call& call) {
   if (stat.content_length) co_return stat;
   Call ask_head = call;
   ask_head.method = "HEAD";
+  ask_head.keep_redirect = false;
   StatSink no_body(with_.limiters, false);
   if (!(co_await Send(ask_head, no_body)).ok()) co_return stat;
   const auto from_head = ReadStat(no_body.head());
@@ -210,7 +235,7 @@ Awaitable<HttpSource::Attempt> HttpSource::SendOnce(const Call& call, OriginSink
       continue;
     }
     if (attempt.status.ok()) {
-      if (hops > 0) redirects_.Put(call.redirect_key, target.Href());
+      if (hops > 0 && call.keep_redirect) redirects_.Put(call.redirect_key, target.Href());
       co_return attempt;
     }
     if (known && sink.failure().ok()) {

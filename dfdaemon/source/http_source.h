@@ -33,14 +33,17 @@ struct HttpSourceOptions {
   bool cache_redirects = true;                      ///< backend.enableCacheTemporaryRedirect
   std::chrono::milliseconds redirect_ttl{600'000};  ///< backend.cacheTemporaryRedirectTTL
   std::size_t redirect_entries_max = 1000;
+  /// Stat tries HEAD before a GET of one byte.
+  bool stat_by_head = true;
   std::chrono::milliseconds connect_timeout{30'000};
   std::chrono::milliseconds idle_timeout{60'000};  ///< Without a byte of the body.
 };
 
 /// http and https origins.
 ///
-/// Stat is a GET of one byte: signed URLs are bound to the method, so HEAD is only asked when a GET
-/// does not tell the length. Redirects are followed without credentials to other origins; where they
+/// Stat is a HEAD, so that the origin sends each byte of content once however many daemons ask for its
+/// length. Signed URLs are bound to GET, and not every origin tells the length or its ranges in HEAD:
+/// then a GET of one byte decides, also about errors. Redirects are followed without credentials to other origins; where they
 /// lead is kept per task and credentials, and asked anew when the target refuses.
 class HttpSource final : public Source {
  public:
@@ -69,7 +72,8 @@ class HttpSource final : public Source {
   struct Attempt;
 
   absl::StatusOr<Call> Prepare(const SourceRequest& request, bool is_stat) const;
-  Awaitable<absl::StatusOr<SourceStat>> StatOnce(const Call& call);
+  Awaitable<std::optional<SourceStat>> StatByHead(const Call& call);
+  Awaitable<absl::StatusOr<SourceStat>> StatByGet(const Call& call);
   Awaitable<absl::Status> FetchContent(SourceRequest request, OriginSink& sink);
   Awaitable<absl::Status> Send(const Call& call, OriginSink& sink);
   Awaitable<Attempt> SendOnce(const Call& call, OriginSink& sink);

@@ -21,6 +21,11 @@ class HttpSourceTest : public SourceTest {
   static FakeOrigin::Handler Always(OriginReply reply) {
     return [reply = std::move(reply)](const OriginRequest&) { return reply; };
   }
+  static HttpSourceOptions AsksHead() {
+    HttpSourceOptions options = ShortWaits();
+    options.stat_by_head = true;
+    return options;
+  }
   FakeOrigin::Handler Good() {
     return [this](const OriginRequest& request) { return FakeOrigin::Serve(request, content_); };
   }
@@ -51,6 +56,51 @@ TEST_F(HttpSourceTest, StatAsksForOneByteAndTellsLengthAndHeadersOfTheWhole) {
   EXPECT_EQ(metrics_.requested, 1);
   EXPECT_EQ(metrics_.succeeded, 1);
   EXPECT_EQ(metrics_.last_scheme, "http");
+}
+
+TEST_F(HttpSourceTest, StatByHeadCostsTheOriginNoByteOfContent) {
+  Use(AsksHead());
+  FakeOrigin origin([this](const OriginRequest& request) {
+    OriginReply reply = FakeOrigin::Serve(request, content_);
+    reply.headers.emplace_back("Accept-Ranges", "bytes");
+    return reply;
+  });
+  const auto stat = Stat(For(origin.Url("/f")));
+  ASSERT_THAT(stat, IsOk());
+  EXPECT_EQ(stat->content_length, content_.size());
+  EXPECT_TRUE(stat->supports_ranges);
+  ASSERT_EQ(origin.request_count(), 1U);
+  EXPECT_EQ(origin.requests()[0].method, "HEAD");
+  EXPECT_FALSE(origin.requests()[0].Header("Range").has_value());
+  EXPECT_EQ(metrics_.requested, 1);
+}
+
+TEST_F(HttpSourceTest, StatAsksByGetWhereHeadTellsTooLittle) {
+  Use(AsksHead());
+  OriginReply refused = FakeOrigin::Status(403, "Forbidden");
+  OriginReply without_ranges = FakeOrigin::Status(200, "OK", content_);
+  OriginReply empty = FakeOrigin::Status(200, "OK", "");
+  empty.headers.emplace_back("Accept-Ranges", "bytes");
+  for (const OriginReply& head : {refused, without_ranges, empty}) {
+    FakeOrigin origin([&](const OriginRequest& request) {
+      return request.method == "HEAD" ? head : FakeOrigin::Serve(request, content_);
+    });
+    const auto stat = Stat(For(origin.Url("/f")));
+    ASSERT_THAT(stat, IsOk());
+    EXPECT_EQ(stat->content_length, content_.size());
+    EXPECT_TRUE(stat->supports_ranges);
+    EXPECT_EQ(origin.request_count(), 2U);
+    EXPECT_EQ(origin.requests()[1].Header("Range"), "bytes=0-0");
+  }
+}
+
+TEST_F(HttpSourceTest, ARefusalIsTheAnswerToGetAlsoAfterHead) {
+  Use(AsksHead());
+  FakeOrigin origin([](const OriginRequest& request) {
+    return request.method == "HEAD" ? FakeOrigin::Status(404, "Not Found")
+                                    : FakeOrigin::Status(401, "Unauthorized");
+  });
+  EXPECT_THAT(Stat(For(origin.Url("/f"))), StatusIs(StatusCode::kPermissionDenied, "401"));
 }
 
 TEST_F(HttpSourceTest, StatOfAnOriginWithoutRangesKnowsTheLength) {

@@ -45,6 +45,20 @@ TEST_F(RedirectTest, PiecesGoStraightToWhereTheStatWasSent) {
   EXPECT_EQ(store_.request_count(), 6U);
 }
 
+TEST_F(RedirectTest, WhereHeadWasSentIsNotWherePiecesGo) {
+  HttpSourceOptions options = ShortWaits();
+  options.stat_by_head = true;
+  Use(options);
+  const SourceRequest request = For(origin_.Url("/blob"));
+  ASSERT_THAT(Stat(request), IsOk());
+  const std::size_t asked = origin_.request_count();
+  EXPECT_TRUE(FetchText(request, 0, 1000) == content_.substr(0, 1000));
+  EXPECT_TRUE(FetchText(request, 1000, 1000) == content_.substr(1000, 1000));
+  EXPECT_GE(asked, 1U);
+  // This store tells no ranges in HEAD, so a GET asked too and its target is known.
+  EXPECT_EQ(origin_.request_count(), asked);
+}
+
 TEST_F(RedirectTest, CredentialsStayWithTheOrigin) {
   const HeaderList secrets{{"Authorization", "Bearer s"}, {"Cookie", "a=b"}, {"X-Other", "1"}};
   const SourceRequest request = For(origin_.Url("/blob"), secrets);

@@ -123,6 +123,7 @@ class SourceTest : public testing::Test {
     options.backoff_min = std::chrono::milliseconds(1);
     options.backoff_max = std::chrono::milliseconds(2);
     options.headers.user_agent = "dragonfly/test";
+    options.stat_by_head = false;
     return options;
   }
   void Use(HttpSourceOptions options) {
