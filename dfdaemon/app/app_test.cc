@@ -52,9 +52,11 @@ TEST(FlagsTest, PrefersFlagsToTheEnvironment) {
 }
 
 TEST(FlagsTest, RefusesWhatItDoesNotKnow) {
-  for (const auto& arguments : std::vector<std::vector<const char*>>{
-           {"--nope"}, {"--log-level", "loud"}, {"--log-max-files", "0"},
-           {"--log-max-file-size", "big"}, {"argument"}}) {
+  for (const auto& arguments : std::vector<std::vector<const char*>>{{"--nope"},
+                                                                     {"--log-level", "loud"},
+                                                                     {"--log-max-files", "0"},
+                                                                     {"--log-max-file-size", "big"},
+                                                                     {"argument"}}) {
     const CommandLine command = Parse(arguments);
     EXPECT_FALSE(command.run);
     EXPECT_EQ(command.exit_code, 2);
@@ -118,9 +120,13 @@ class DfdaemonTest : public ::testing::Test {
     const char* bin = std::getenv("DF_BIN_DIR");
     ProcessOptions options;
     options.argv = {std::string(bin == nullptr ? "." : bin) + "/dfdaemon",
-                    "--config", dir_.File("dfdaemon.yaml"),
-                    "--dynconfig", dir_.File("dynconfig.yaml"),
-                    "--log-dir", dir_.File("log"), "--console"};
+                    "--config",
+                    dir_.File("dfdaemon.yaml"),
+                    "--dynconfig",
+                    dir_.File("dynconfig.yaml"),
+                    "--log-dir",
+                    dir_.File("log"),
+                    "--console"};
     options.output_file = dir_.File("output");
     return options;
   }
@@ -150,14 +156,15 @@ TEST_F(DfdaemonTest, ServesWithoutASchedulerAndStopsOnASignal) {
   const auto server = [](std::uint16_t port) {
     return StrCat("{server: {ip: 127.0.0.1, port: ", port, "}}\n");
   };
-  WriteFile(dir_.File("dfdaemon.yaml"),
-            StrCat("host: {hostname: node, ip: 127.0.0.1}\n", "server: {cacheDir: ",
-                   dir_.File("cache"), "}\n", "download: {server: {socketPath: ",
-                   dir_.File("d.sock"), "}}\n", "storage: {dir: ", dir_.File("storage"),
-                   ", server: {ip: 127.0.0.1, tcpPort: 0}}\n", "upload: ", server(FreePort()),
-                   "proxy: ", server(0), "metrics: ", server(0), "stats: ", server(0), "health: ",
-                   server(health)));
-  WriteFile(dir_.File("dynconfig.yaml"), StrCat("scheduler: {addrs: ['127.0.0.1:", FreePort(), "']}"));
+  WriteFile(
+      dir_.File("dfdaemon.yaml"),
+      StrCat("host: {hostname: node, ip: 127.0.0.1}\n", "server: {cacheDir: ", dir_.File("cache"),
+             "}\n", "download: {server: {socketPath: ", dir_.File("d.sock"), "}}\n",
+             "storage: {dir: ", dir_.File("storage"), ", server: {ip: 127.0.0.1, tcpPort: 0}}\n",
+             "upload: ", server(FreePort()), "proxy: ", server(0), "metrics: ", server(0),
+             "stats: ", server(0), "health: ", server(health)));
+  WriteFile(dir_.File("dynconfig.yaml"),
+            StrCat("scheduler: {addrs: ['127.0.0.1:", FreePort(), "']}"));
   auto process = Process::Start(Command());
   ASSERT_THAT(process, IsOk());
 
@@ -171,7 +178,7 @@ TEST_F(DfdaemonTest, ServesWithoutASchedulerAndStopsOnASignal) {
   };
   EXPECT_TRUE(WaitFor(healthy)) << Output();
   RunCoro(runtime, client.Stop());
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat(dir_.File("d.sock").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0777U);
 

@@ -101,8 +101,7 @@ ClusterSide::ClusterSide(Core& core, std::unique_ptr<SchedulerSource> source)
                  scheduler_channels_, directory_),
       refresher_(core.io.executor(), Refreshing(core), std::move(source), scheduler_channels_,
                  directory_, core.disk),
-      scheduler_(core.io.executor(), Scheduling(core), scheduler_channels_, directory_,
-                 announcer_),
+      scheduler_(core.io.executor(), Scheduling(core), scheduler_channels_, directory_, announcer_),
       parents_(core.io.executor(), ParentClientOptions{}, parent_channels_),
       background_(core.io.executor()) {}
 

@@ -84,18 +84,18 @@ absl::Status Daemon::Parts::Start() {
 }
 
 absl::Status Daemon::Parts::StartServing() {
-  ASSIGN_OR_RETURN(rpc, RpcServers::Start(
-                            core, {.data = *data, .cluster = *cluster, .tasks = *tasks}));
-  ASSIGN_OR_RETURN(proxy, Proxy::Create(MakeProxyOptions(core.config, core.log),
-                                        {.io = core.io.executor(),
-                                         .data = core.data,
-                                         .disk = core.disk,
-                                         .clock = core.clock,
-                                         .tasks = *tasks,
-                                         .storage = data->storage(),
-                                         .source = data->source(),
-                                         .client = data->http(),
-                                         .metrics = core.metrics}));
+  ASSIGN_OR_RETURN(rpc,
+                   RpcServers::Start(core, {.data = *data, .cluster = *cluster, .tasks = *tasks}));
+  ASSIGN_OR_RETURN(
+      proxy, Proxy::Create(MakeProxyOptions(core.config, core.log), {.io = core.io.executor(),
+                                                                     .data = core.data,
+                                                                     .disk = core.disk,
+                                                                     .clock = core.clock,
+                                                                     .tasks = *tasks,
+                                                                     .storage = data->storage(),
+                                                                     .source = data->source(),
+                                                                     .client = data->http(),
+                                                                     .metrics = core.metrics}));
   RETURN_IF_ERROR(Annotate(proxy->Start(), "proxy server"));
   proxy_started = true;
   rpc->Ready();
@@ -127,8 +127,8 @@ Daemon::~Daemon() = default;
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, std::string dynconfig_path,
                                                       Logger log) {
-  std::unique_ptr<Daemon> daemon(new Daemon(std::make_unique<Parts>(
-      std::move(config), std::move(dynconfig_path), std::move(log))));
+  std::unique_ptr<Daemon> daemon(new Daemon(
+      std::make_unique<Parts>(std::move(config), std::move(dynconfig_path), std::move(log))));
   const absl::Status status = daemon->parts_->Start();
   if (status.ok()) return daemon;
   daemon->Stop(std::chrono::milliseconds(0));

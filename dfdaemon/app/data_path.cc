@@ -36,7 +36,7 @@ HttpClientOptions Origins() {
 HttpSourceOptions Sourcing(const Config& config) {
   HttpSourceOptions options;
   options.headers.extra.assign(config.backend.request_header.begin(),
-                                config.backend.request_header.end());
+                               config.backend.request_header.end());
   options.retries_max = static_cast<unsigned>(config.backend.max_retries);
   options.cache_redirects = config.backend.enable_cache_temporary_redirect;
   options.redirect_ttl = config.backend.cache_temporary_redirect_ttl;

@@ -28,9 +28,8 @@ HostIdentity MakeIdentity(const Config& config, const PodNames& pod) {
   host.hostname = config.host.hostname;
   host.ip = config.host.ip;
   host.id = MakeHostId(host.ip, host.hostname, host.is_seed);
-  host.name = pod.pod_namespace && pod.pod_name
-                  ? StrCat(*pod.pod_namespace, "-", *pod.pod_name)
-                  : host.hostname;
+  host.name = pod.pod_namespace && pod.pod_name ? StrCat(*pod.pod_namespace, "-", *pod.pod_name)
+                                                : host.hostname;
   host.idc = config.host.idc;
   host.location = config.host.location;
   host.upload_port = config.upload.server_port;

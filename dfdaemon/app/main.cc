@@ -21,8 +21,7 @@ namespace {
 // Kubernetes kills after 30 s, and the children of a daemon that stops find other parents at once.
 constexpr auto kGrace = std::chrono::seconds(5);
 
-constexpr char kReference[] =
-    "https://d7y.io/docs/next/reference/configuration/client/dfdaemon/";
+constexpr char kReference[] = "https://d7y.io/docs/next/reference/configuration/client/dfdaemon/";
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "Error: %s\n", std::string(status.message()).c_str());
@@ -31,9 +30,8 @@ int Fail(const absl::Status& status) {
 
 // In the original's words and on its channel: operators and installers look for them.
 int FailToLoad(const std::string& path, const absl::Status& status) {
-  const std::string reason = absl::IsNotFound(status)
-                                 ? "No such file or directory (os error 2)"
-                                 : std::string(status.message());
+  const std::string reason = absl::IsNotFound(status) ? "No such file or directory (os error 2)"
+                                                      : std::string(status.message());
   const bool colour = ::isatty(STDOUT_FILENO) != 0;
   std::printf("%sLoad config %s error: %s%s\n\n%sSee %s%s\n", colour ? "\x1b[1;31m" : "",
               path.c_str(), reason.c_str(), colour ? "\x1b[0m" : "", colour ? "\x1b[33m" : "",
@@ -43,8 +41,7 @@ int FailToLoad(const std::string& path, const absl::Status& status) {
 
 absl::StatusOr<LoadedConfig> Load(const std::string& path) {
   ASSIGN_OR_RETURN(LoadedConfig loaded, LoadConfig(path));
-  const LocalNames names =
-      NeedsLocalNames(loaded.config) ? FindLocalNames() : LocalNames();
+  const LocalNames names = NeedsLocalNames(loaded.config) ? FindLocalNames() : LocalNames();
   RETURN_IF_ERROR(FillFromHost(names, loaded.config));
   return loaded;
 }

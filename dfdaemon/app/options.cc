@@ -55,10 +55,8 @@ GcOptions CollectingOptions(const Config& config) {
   GcOptions options;
   options.interval = config.gc.interval;
   options.policy.task_ttl = config.gc.task_ttl;
-  options.policy.disk_high_percent =
-      static_cast<unsigned>(config.gc.disk_high_threshold_percent);
-  options.policy.disk_low_percent =
-      static_cast<unsigned>(config.gc.disk_low_threshold_percent);
+  options.policy.disk_high_percent = static_cast<unsigned>(config.gc.disk_high_threshold_percent);
+  options.policy.disk_low_percent = static_cast<unsigned>(config.gc.disk_low_threshold_percent);
   options.page_cache_idle = config.gc.page_cache_idle_timeout;
   return options;
 }

@@ -40,8 +40,7 @@ ServiceDeps Deps(Core& core, RpcServers::Collaborators with, rpc::Calls& calls, 
           .vortex_quic_port = std::nullopt,
           .acquire_upload = [&limit = with.data.upload_limit()](
                                 std::uint64_t bytes) { return limit.Acquire(bytes); },
-          .allow_output_path =
-              port == Port::kSocket || core.config.upload.server_tls.complete()};
+          .allow_output_path = port == Port::kSocket || core.config.upload.server_tls.complete()};
 }
 
 rpc::ServerOptions UploadOptions(const UploadConfig& upload) {
@@ -70,8 +69,7 @@ absl::StatusOr<std::unique_ptr<RpcServers>> RpcServers::Start(Core& core, Collab
   servers->upload_server_ = *std::move(upload);
   rpc::ServerOptions unix_socket;
   unix_socket.listen = {StrCat("unix:", core.config.download.socket_path)};
-  auto download =
-      rpc::Server::Start(unix_socket, {&servers->download_}, servers->download_calls_);
+  auto download = rpc::Server::Start(unix_socket, {&servers->download_}, servers->download_calls_);
   if (!download.ok()) return Annotate(download.status(), "download server");
   servers->download_server_ = *std::move(download);
   return servers;

@@ -24,8 +24,8 @@ class RpcServers {
     ClusterSide& cluster;
     TaskManager& tasks;
   };
-  /// Listens; the health of the server as a whole is SERVING from now on, that of the services after
-  /// Ready(). Blocks. Errors name the address.
+  /// Listens; the health of the server as a whole is SERVING from now on, that of the services
+  /// after Ready(). Blocks. Errors name the address.
   static absl::StatusOr<std::unique_ptr<RpcServers>> Start(Core& core, Collaborators with);
   /// After Stop().
   ~RpcServers() = default;

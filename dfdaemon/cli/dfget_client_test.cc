@@ -53,7 +53,8 @@ DownloadTaskResponse Started(std::uint64_t content_length, std::uint32_t pieces)
   DownloadTaskResponse response;
   auto& started = *response.mutable_download_task_started_response();
   started.set_content_length(content_length);
-  for (std::uint32_t number = 0; number < pieces; ++number) started.add_pieces()->set_number(number);
+  for (std::uint32_t number = 0; number < pieces; ++number)
+    started.add_pieces()->set_number(number);
   return response;
 }
 
@@ -231,9 +232,9 @@ Awaitable<absl::Status> Refuse(absl::Status status) { co_return status; }
 
 TEST_F(DfgetClientTest, NamesTheStatusOfTheSource) {
   handler_ = [](const DownloadTaskRequest&, Answers&) {
-    return Refuse(rpc::WithDetails(
-        absl::InternalError("backend error: 403 Forbidden"),
-        R"({"message":"403 Forbidden","header":{"x-o":"1"},"status_code":403})"));
+    return Refuse(
+        rpc::WithDetails(absl::InternalError("backend error: 403 Forbidden"),
+                         R"({"message":"403 Forbidden","header":{"x-o":"1"},"status_code":403})"));
   };
   const auto result = Run(Options());
   EXPECT_THAT(result.report, HasSubstr("Bad Status Code: 403\nMessage: 403 Forbidden\nHeader: \n"
@@ -243,8 +244,7 @@ TEST_F(DfgetClientTest, NamesTheStatusOfTheSource) {
 TEST_F(DfgetClientTest, SaysWhichSocketItCannotReach) {
   auto options = Options();
   options.endpoint = dir_.File("none.sock");
-  EXPECT_THAT(Run(options).report,
-              HasSubstr("please check the unix socket " + options.endpoint));
+  EXPECT_THAT(Run(options).report, HasSubstr("please check the unix socket " + options.endpoint));
   WriteFile(dir_.File("file.sock"), "no socket");
   options.endpoint = dir_.File("file.sock");
   EXPECT_THAT(Run(options).report, HasSubstr("Connect Dfdaemon Failed!"));

@@ -26,21 +26,22 @@ bool ColourWanted(int fd) {
   return ::isatty(fd) != 0 && (no_colour == nullptr || *no_colour == '\0');
 }
 
-// A terminal that does not tell its width (a recording, a console of a container) gets the whole bar.
+// A terminal that does not tell its width (a recording, a console of a container) gets the whole
+// bar.
 constexpr std::size_t kUnknownWidth = 200;
 
 std::size_t TerminalWidth() {
   winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0
-             ? size.ws_col
-             : kUnknownWidth;
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+                                                                           : kUnknownWidth;
 }
 
 // Draws a bar of two lines on stderr and moves back over it for the next drawing.
 class TerminalProgress {
  public:
   TerminalProgress(std::string title, bool colour)
-      : bar_(std::move(title), std::chrono::steady_clock::now(), TerminalWidth()), colour_(colour) {}
+      : bar_(std::move(title), std::chrono::steady_clock::now(), TerminalWidth()),
+        colour_(colour) {}
 
   void Started(std::uint64_t total) {
     bar_.SetTotal(total);

@@ -134,7 +134,8 @@ void AddSourceFlags(CLI::App& app, DfgetOptions& options) {
   app.add_option("--ms-base-url", options.ms_base_url, "Address of ModelScope")
       ->envname("DFGET_MS_BASE_URL")
       ->capture_default_str();
-  app.add_option("--hdfs-delegation-token", options.hdfs_delegation_token, "Delegation token of HDFS")
+  app.add_option("--hdfs-delegation-token", options.hdfs_delegation_token,
+                 "Delegation token of HDFS")
       ->envname("DFGET_HDFS_DELEGATION_TOKEN");
   app.add_option("--max-files", options.max_files, "Most files of a directory download")
       ->envname("DFGET_MAX_FILES")
@@ -148,8 +149,8 @@ void AddSourceFlags(CLI::App& app, DfgetOptions& options) {
 
 std::string UsageError(std::string_view message) {
   return StrCat("error: ", message,
-                      "\n\nUsage: dfget [OPTIONS] --output <OUTPUT> <URL>\n\n"
-                      "For more information, try '--help'.\n");
+                "\n\nUsage: dfget [OPTIONS] --output <OUTPUT> <URL>\n\n"
+                "For more information, try '--help'.\n");
 }
 
 DfgetCommand Usage(std::string_view message) {
@@ -216,9 +217,9 @@ absl::Status CheckIncludeFile(const std::string& text) {
     first = false;
   }
   if (normal) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      StrCat("path is not a normal relative path in include_files: '", text,
-             "'. It must not contain '..', '.', or start with '/'."));
+  return absl::InvalidArgumentError(StrCat("path is not a normal relative path in include_files: '",
+                                           text,
+                                           "'. It must not contain '..', '.', or start with '/'."));
 }
 
 // The algorithms the original's dfget knows, in its words.
@@ -263,8 +264,9 @@ DfgetCommand ParseDfgetCommand(int argc, const char* const* argv) {
 
   DfgetCommand command;
   RawValues raw;
-  CLI::App app("Downloads a file through the dfdaemon of this node, from other nodes where possible.",
-               "dfget");
+  CLI::App app(
+      "Downloads a file through the dfdaemon of this node, from other nodes where possible.",
+      "dfget");
   app.footer(std::string(kExamples));
   app.set_help_flag("-h,--help", "Print this help");
   AddFlags(app, command.options, raw);
@@ -295,8 +297,8 @@ DfgetCommand ParseDfgetCommand(int argc, const char* const* argv) {
 
   auto url = Url::Parse(command.options.url);
   if (!url.ok()) {
-    return Usage(StrCat("invalid value '", command.options.url, "' for '<URL>': ",
-                        ToStd(url.status().message())));
+    return Usage(StrCat("invalid value '", command.options.url,
+                        "' for '<URL>': ", ToStd(url.status().message())));
   }
   if (!raw.timeout.empty()) {
     auto timeout = ParseHumantime(raw.timeout);
@@ -304,17 +306,17 @@ DfgetCommand ParseDfgetCommand(int argc, const char* const* argv) {
       timeout = absl::InvalidArgumentError("must be at least 1ms");
     }
     if (!timeout.ok()) {
-      return Usage(StrCat("invalid value '", raw.timeout, "' for '--timeout <TIMEOUT>': ",
-                          timeout.status().message()));
+      return Usage(StrCat("invalid value '", raw.timeout,
+                          "' for '--timeout <TIMEOUT>': ", timeout.status().message()));
     }
     command.options.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*timeout);
   }
   if (!raw.piece_length.empty()) {
     auto length = ParseByteSize(raw.piece_length);
     if (!length.ok()) {
-      return Usage(StrCat("invalid value '", raw.piece_length,
-                          "' for '--piece-length <PIECE_LENGTH>': ",
-                          ToStd(length.status().message())));
+      return Usage(
+          StrCat("invalid value '", raw.piece_length,
+                 "' for '--piece-length <PIECE_LENGTH>': ", ToStd(length.status().message())));
     }
     command.options.piece_length = *length;
   }
@@ -348,9 +350,9 @@ absl::Status ValidateDfgetOptions(DfgetOptions& options) {
     return absl::InvalidArgumentError("--overwrite cannot be used with --force-hard-link");
   }
   if (options.piece_length && *options.piece_length < kMinPieceLength) {
-    return absl::InvalidArgumentError(
-        StrCat("piece length ", *options.piece_length,
-               " bytes is less than the minimum piece length ", kMinPieceLength, " bytes"));
+    return absl::InvalidArgumentError(StrCat("piece length ", *options.piece_length,
+                                             " bytes is less than the minimum piece length ",
+                                             kMinPieceLength, " bytes"));
   }
   if (!options.digest.empty()) {
     RETURN_IF_ERROR(CheckDigest(options.digest));

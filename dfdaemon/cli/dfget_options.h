@@ -61,14 +61,14 @@ inline constexpr std::chrono::milliseconds kDfgetAcceptTimeout = std::chrono::ho
 
 /// What to do after reading the command line.
 struct DfgetCommand {
-  bool run = false;      ///< Otherwise print `text` and exit with `exit_code`.
+  bool run = false;  ///< Otherwise print `text` and exit with `exit_code`.
   int exit_code = 0;
-  std::string text;      ///< Help or version to stdout (exit code 0), usage error to stderr (2).
+  std::string text;  ///< Help or version to stdout (exit code 0), usage error to stderr (2).
   DfgetOptions options;
 };
 
-/// Reads arguments, then environment variables (DFGET_…) for flags that were not given. Does not look
-/// at files.
+/// Reads arguments, then environment variables (DFGET_…) for flags that were not given. Does not
+/// look at files.
 [[nodiscard]] DfgetCommand ParseDfgetCommand(int argc, const char* const* argv);
 
 /// Checks against this machine's files what can be checked before asking the daemon, and normalises

@@ -87,8 +87,7 @@ TEST_F(DfgetOptionsTest, RefusesOutputsThatCannotBeWritten) {
   EXPECT_EQ(Refusal("/"), "output path / is not exist");
   EXPECT_EQ(Refusal(Path("there"), [](auto& o) { o.url = "https://e.com/d/"; }),
             "output path " + Path("there") + " is not a directory");
-  EXPECT_THAT(Refusal(Path("there"),
-                      [](auto& o) { o.overwrite = o.force_hard_link = true; }),
+  EXPECT_THAT(Refusal(Path("there"), [](auto& o) { o.overwrite = o.force_hard_link = true; }),
               HasSubstr("--force-hard-link"));
 }
 
@@ -154,16 +153,45 @@ TEST_F(DfgetOptionsTest, ReadsDurationsAndSizes) {
 TEST_F(DfgetOptionsTest, HelpNamesEveryFlag) {
   const DfgetCommand command = Parse({"--help"});
   EXPECT_EQ(command.exit_code, 0);
-  for (const std::string flag :
-       {"--transfer-from-dfdaemon", "--overwrite", "--force-hard-link", "--output", "--endpoint",
-        "--content-for-calculating-task-id", "--recursive", "--timeout", "--digest", "--priority",
-        "--piece-length", "--application", "--tag", "--header", "--filtered-query-param",
-        "--include-files", "--disable-back-to-source", "--storage-region", "--storage-endpoint",
-        "--storage-access-key-id", "--storage-access-key-secret", "--storage-security-token",
-        "--storage-session-token", "--storage-credential-path", "--storage-predefined-acl",
-        "--storage-insecure-skip-verify", "--hdfs-delegation-token", "--hf-revision", "--hf-token",
-        "--hf-base-url", "--ms-revision", "--ms-token", "--ms-base-url", "--max-files",
-        "--max-concurrent-requests", "--no-progress", "--log-level", "--console", "--version"}) {
+  for (const std::string flag : {"--transfer-from-dfdaemon",
+                                 "--overwrite",
+                                 "--force-hard-link",
+                                 "--output",
+                                 "--endpoint",
+                                 "--content-for-calculating-task-id",
+                                 "--recursive",
+                                 "--timeout",
+                                 "--digest",
+                                 "--priority",
+                                 "--piece-length",
+                                 "--application",
+                                 "--tag",
+                                 "--header",
+                                 "--filtered-query-param",
+                                 "--include-files",
+                                 "--disable-back-to-source",
+                                 "--storage-region",
+                                 "--storage-endpoint",
+                                 "--storage-access-key-id",
+                                 "--storage-access-key-secret",
+                                 "--storage-security-token",
+                                 "--storage-session-token",
+                                 "--storage-credential-path",
+                                 "--storage-predefined-acl",
+                                 "--storage-insecure-skip-verify",
+                                 "--hdfs-delegation-token",
+                                 "--hf-revision",
+                                 "--hf-token",
+                                 "--hf-base-url",
+                                 "--ms-revision",
+                                 "--ms-token",
+                                 "--ms-base-url",
+                                 "--max-files",
+                                 "--max-concurrent-requests",
+                                 "--no-progress",
+                                 "--log-level",
+                                 "--console",
+                                 "--version"}) {
     EXPECT_THAT(command.text, HasSubstr(flag));
   }
 }
@@ -181,8 +209,8 @@ TEST(ReportTest, ShowsStatusMessageAndHeadersOfTheSource) {
   EXPECT_EQ(ReportWriter(false).SourceFailed("Downloading Failed!", details->status_code,
                                              details->message, details->headers),
             "Downloading Failed!\n" + stars +
-                "\nBad Status Code: 404\nMessage: 404 Not Found\nHeader: \n  [server]: x\n" + stars +
-                "\n");
+                "\nBad Status Code: 404\nMessage: 404 Not Found\nHeader: \n  [server]: x\n" +
+                stars + "\n");
 }
 
 TEST(ReportTest, DetailsThatAreNotASourceErrorAreNotOne) {

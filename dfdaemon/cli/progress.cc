@@ -19,7 +19,8 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 }  // namespace
 
 std::string FormatBytes(double bytes) {
-  static constexpr std::array<std::string_view, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  static constexpr std::array<std::string_view, 6> kUnits = {"B",   "KiB", "MiB",
+                                                             "GiB", "TiB", "PiB"};
   std::size_t unit = 0;
   while (bytes >= 1024 && unit + 1 < kUnits.size()) {
     bytes /= 1024;
@@ -74,8 +75,8 @@ std::string ProgressBar::Draw(SteadyTime now, bool colour) {
   std::string rest(cells - filled, '-');
   if (!rest.empty()) rest.front() = '>';
   if (!colour) return fmt::format("{}\n{}[{}{}]{}", title_, head, done, rest, tail);
-  return fmt::format("\x1b[1m{}\x1b[0m\n{}[\x1b[32m{}\x1b[31m{}\x1b[0m]{}", title_, head, done, rest,
-                     tail);
+  return fmt::format("\x1b[1m{}\x1b[0m\n{}[\x1b[32m{}\x1b[31m{}\x1b[0m]{}", title_, head, done,
+                     rest, tail);
 }
 
 }  // namespace dragonfly::dfdaemon

@@ -39,7 +39,7 @@ class ProgressBar {
   const std::size_t width_;
   std::uint64_t total_ = 0;
   std::uint64_t done_ = 0;
-  double rate_ = 0;             ///< Bytes per second, exponentially averaged.
+  double rate_ = 0;  ///< Bytes per second, exponentially averaged.
   SteadyTime sampled_at_;
   std::uint64_t sampled_done_ = 0;
   std::optional<SteadyTime> drawn_at_;

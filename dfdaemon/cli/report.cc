@@ -55,7 +55,8 @@ std::string ReportWriter::ValidationFailed(std::string_view reason) const {
 
 std::string ReportWriter::ConnectFailed(std::string_view error, std::string_view endpoint) const {
   return StrCat(Title("Connect Dfdaemon Failed!"), Line(), Key(Colour::kCyan, "Message:"),
-                "can not connect ", error, ", please check the unix socket ", endpoint, "\n", Line());
+                "can not connect ", error, ", please check the unix socket ", endpoint, "\n",
+                Line());
 }
 
 std::string ReportWriter::SourceFailed(std::string_view title, std::optional<int> status_code,
@@ -76,10 +77,9 @@ std::string ReportWriter::SourceFailed(std::string_view title, std::optional<int
 std::string ReportWriter::RpcFailed(std::string_view title, int code, std::string_view message,
                                     std::string_view details) const {
   const bool known = code >= 0 && static_cast<std::size_t>(code) < kCodeTexts.size();
-  std::string text =
-      StrCat(Title(title), Line(), Key(Colour::kRed, "Bad Code:"),
-             kCodeTexts[known ? static_cast<std::size_t>(code) : 2], "\n",
-             Key(Colour::kCyan, "Message:"), message, "\n");
+  std::string text = StrCat(Title(title), Line(), Key(Colour::kRed, "Bad Code:"),
+                            kCodeTexts[known ? static_cast<std::size_t>(code) : 2], "\n",
+                            Key(Colour::kCyan, "Message:"), message, "\n");
   if (!details.empty()) text += StrCat(Key(Colour::kCyan, "Details:"), details, "\n");
   return text + Line();
 }

@@ -9,9 +9,9 @@
 
 namespace dragonfly::dfdaemon {
 
-/// How the client tools tell a failure: a title, then keys and values between two lines of asterisks,
-/// on stdout. Words and order are the original's, because scripts look for them; colours only when
-/// `colour` is set.
+/// How the client tools tell a failure: a title, then keys and values between two lines of
+/// asterisks, on stdout. Words and order are the original's, because scripts look for them; colours
+/// only when `colour` is set.
 class ReportWriter {
  public:
   explicit ReportWriter(bool colour) : colour_(colour) {}

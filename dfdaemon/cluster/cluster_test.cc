@@ -71,7 +71,7 @@ class SchedulersTest : public ClusterTest {
   NetworkMonitor network_{io_.executor(), NetworkMonitorOptions{.ip = "127.0.0.1"}};
   rpc::ChannelPool channels_{rpc::ChannelOptions{}};
   SchedulerDirectory directory_{io_.executor()};
-  Announcer announcer_{io_.executor(), FastRetries(), Host(), probe_,
+  Announcer announcer_{io_.executor(), FastRetries(), Host(),    probe_,
                        network_,       channels_,     directory_};
   GrpcSchedulerClient client_{io_.executor(), ClientOptions(), channels_, directory_, announcer_};
 };
@@ -233,13 +233,14 @@ class RefresherTest : public SchedulersTest {
     SchedulerRefresherOptions options;
     options.cache_path = dir_.File("schedulers.json");
     return std::make_unique<SchedulerRefresher>(io_.executor(), std::move(options),
-                                                std::make_unique<ScriptedSource>(answer_), channels_,
-                                                directory_, disk_);
+                                                std::make_unique<ScriptedSource>(answer_),
+                                                channels_, directory_, disk_);
   }
 
   BlockingPool disk_{1};
   TempDir dir_;
-  absl::StatusOr<std::vector<SchedulerEndpoint>> answer_ = absl::UnavailableError("manager is away");
+  absl::StatusOr<std::vector<SchedulerEndpoint>> answer_ =
+      absl::UnavailableError("manager is away");
 };
 
 TEST_F(RefresherTest, LeavesOutWhoDoesNotAnswerAHealthCheck) {

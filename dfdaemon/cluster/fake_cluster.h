@@ -144,8 +144,7 @@ class FakeParent final : public pb::dfdaemon::DfdaemonUpload::CallbackService {
         });
   }
   grpc::ServerWriteReactor<pb::common::Host>* SyncHost(
-      grpc::CallbackServerContext* context,
-      const pb::dfdaemon::SyncHostRequest* request) override {
+      grpc::CallbackServerContext* context, const pb::dfdaemon::SyncHostRequest* request) override {
     return rpc::ServeWriter<pb::common::Host>(
         calls_, "/dfdaemon.v2.DfdaemonUpload/SyncHost", context, request,
         [this](rpc::ServerCall&, const pb::dfdaemon::SyncHostRequest& asked, Loads& writer) {

@@ -68,7 +68,8 @@ TEST_F(ParentsTest, HearsOfPiecesUntilTheParentEnds) {
   EXPECT_THAT(Run(ReadOffers(client_, Parent(), Self())), ElementsAre(3U, 5U));
 }
 
-Awaitable<absl::Status> FirstOffer(ParentClient& client, CandidateParent parent, PeerIdentity self) {
+Awaitable<absl::Status> FirstOffer(ParentClient& client, CandidateParent parent,
+                                   PeerIdentity self) {
   auto offers = client.SyncPieces(parent, TaskKind::kStandard, self, {0});
   co_return (co_await offers->Next()).status();
 }

@@ -113,8 +113,8 @@ Awaitable<> ConversationStream::WriteReports(std::shared_ptr<ConversationStream>
       self->changed_.Notify();
     }
   }
-  // Nobody else reads any more once the driver has left; with this coroutine the last reference goes,
-  // which cancels what is left of the call.
+  // Nobody else reads any more once the driver has left; with this coroutine the last reference
+  // goes, which cancels what is left of the call.
   if (self->over_ || !self->abandoned_until_) co_return;
   const auto left = *self->abandoned_until_ - std::chrono::steady_clock::now();
   if (left > Duration::zero()) {

@@ -29,8 +29,8 @@ struct NetworkLoad {
 struct CandidateParent {
   PeerId peer_id;
   HostId host_id;
-  std::string ip;                ///< Without brackets, also for IPv6.
-  std::uint16_t port = 0;        ///< Upload gRPC port.
+  std::string ip;          ///< Without brackets, also for IPv6.
+  std::uint16_t port = 0;  ///< Upload gRPC port.
   bool is_seed = false;
   std::optional<NetworkLoad> network;
 };
@@ -121,10 +121,10 @@ struct PeerFailed {
 struct PeerBackToSourceFailed {
   std::string description;
 };
-using PeerReport = std::variant<PeerStarted, PeerBackToSourceStarted, PeerReschedule, PieceFromParent,
-                                PieceFromSource, PieceFromParentFailed, PieceFromSourceFailed,
-                                PeerFinished, PeerBackToSourceFinished, PeerFailed,
-                                PeerBackToSourceFailed>;
+using PeerReport =
+    std::variant<PeerStarted, PeerBackToSourceStarted, PeerReschedule, PieceFromParent,
+                 PieceFromSource, PieceFromParentFailed, PieceFromSourceFailed, PeerFinished,
+                 PeerBackToSourceFinished, PeerFailed, PeerBackToSourceFailed>;
 
 /// One AnnouncePeer stream. Lives on the `io` executor; destroying it cancels the call.
 class PeerConversation {
@@ -133,8 +133,8 @@ class PeerConversation {
   /// Queues a report and returns; reports leave in order. When the stream is gone or 4096 reports
   /// wait, the report is dropped and the next Next() tells the error.
   virtual void Report(PeerReport report) = 0;
-  /// The scheduler's next decision; nullopt when the scheduler ended the stream with OK. Unavailable,
-  /// or the scheduler's status, when the stream broke.
+  /// The scheduler's next decision; nullopt when the scheduler ended the stream with OK.
+  /// Unavailable, or the scheduler's status, when the stream broke.
   virtual Awaitable<absl::StatusOr<std::optional<ScheduleDecision>>> Next() = 0;
 };
 
@@ -151,8 +151,8 @@ class SchedulerClient {
  public:
   virtual ~SchedulerClient() = default;
   /// Opens the conversation with the scheduler that owns the task and sends the registration. When
-  /// that scheduler does not know this host (NotFound: it restarted), announces the host again once.
-  /// Unavailable when no scheduler can be reached in time.
+  /// that scheduler does not know this host (NotFound: it restarted), announces the host again
+  /// once. Unavailable when no scheduler can be reached in time.
   virtual Awaitable<absl::StatusOr<std::unique_ptr<PeerConversation>>> AnnouncePeer(
       PeerIdentity peer, DownloadRequest request, ActualSizes sizes) = 0;
   virtual Awaitable<absl::Status> DeleteTask(HostId host, TaskId task) = 0;
@@ -163,8 +163,8 @@ struct OfferedPiece {
   PieceNumber number = 0;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  std::string ip;               ///< Where the parent serves Vortex; may be empty (old parents).
-  std::uint16_t tcp_port = 0;   ///< 0 = not told.
+  std::string ip;              ///< Where the parent serves Vortex; may be empty (old parents).
+  std::uint16_t tcp_port = 0;  ///< 0 = not told.
   std::uint16_t quic_port = 0;
 };
 

@@ -54,7 +54,8 @@ ConfigTable<DownloadConfig> Download() {
 
 ConfigTable<UploadConfig> Upload() {
   ConfigTable<UploadConfig> table;
-  table.Field("server.ip", &UploadConfig::server_ip, Ip{})
+  table
+      .Field("server.ip", &UploadConfig::server_ip, Ip{})
       // It is announced as it is, so the system cannot choose it.
       .Field("server.port", &UploadConfig::server_port, Number{.min = 1, .max = 65535})
       .Fields("server", &UploadConfig::server_tls, Tls())

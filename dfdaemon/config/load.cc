@@ -66,9 +66,7 @@ absl::Status CheckTogether(const ConfigNode& root, const ConfigReport& report,
   return absl::OkStatus();
 }
 
-bool IsReachable(const std::string& ip) {
-  return !ip.empty() && ip != "127.0.0.1" && ip != "::1";
-}
+bool IsReachable(const std::string& ip) { return !ip.empty() && ip != "127.0.0.1" && ip != "::1"; }
 
 void FillListener(std::string& ip, const Config& config) {
   if (ip.empty()) ip = config.enable_ipv6 ? "::" : "0.0.0.0";

@@ -77,8 +77,8 @@ class DownloadTaskTest : public ServicesTest {
   Received<DownloadTaskResponse> Download(DownloadTaskRequest request, std::size_t at_most = 99) {
     return Run(ReadAll<DownloadStub, decltype(&DownloadStub::async::DownloadTask),
                        DownloadTaskRequest, DownloadTaskResponse>(
-        client_.executor(), *download_stub_, &DownloadStub::async::DownloadTask,
-        std::move(request), at_most));
+        client_.executor(), *download_stub_, &DownloadStub::async::DownloadTask, std::move(request),
+        at_most));
   }
   Received<DownloadTaskResponse> DownloadOverTcp(DownloadTaskRequest request) {
     return Run(ReadAll<UploadStub, decltype(&UploadStub::async::DownloadTask), DownloadTaskRequest,
@@ -116,8 +116,7 @@ TEST_F(DownloadTaskTest, TellsWhatWillComeAndThenEachPiece) {
 TEST_F(DownloadTaskTest, SendsNoContentThatNobodyAskedFor) {
   const auto received = Download(Request());
   ASSERT_EQ(received.messages.size(), 4U);
-  EXPECT_FALSE(
-      received.messages[1].download_piece_finished_response().piece().has_content());
+  EXPECT_FALSE(received.messages[1].download_piece_finished_response().piece().has_content());
 }
 
 TEST_F(DownloadTaskTest, RefusesRequestsItCannotUnderstand) {
@@ -137,8 +136,7 @@ TEST_F(DownloadTaskTest, RefusesRequestsItCannotUnderstand) {
 TEST_F(DownloadTaskTest, TellsWhatTheSourceSaid) {
   tasks_.refuse = SourceError({"404 Not Found", {{"X-O", "1"}}, 404});
   const auto received = Download(Request());
-  EXPECT_THAT(received.end,
-              StatusIs(absl::StatusCode::kInternal, "backend error: 404 Not Found"));
+  EXPECT_THAT(received.end, StatusIs(absl::StatusCode::kInternal, "backend error: 404 Not Found"));
   const auto details = nlohmann::json::parse(rpc::StatusDetails(received.end));
   EXPECT_EQ(details.at("status_code"), 404);
   EXPECT_EQ(details.at("header").at("x-o"), "1");
@@ -301,12 +299,12 @@ TEST_F(ServicesTest, GivesAPieceToChildrenThatKnowNoVortex) {
 TEST_F(ServicesTest, DescribesTasksOfThisNode) {
   pb::dfdaemon::StatLocalTaskRequest request;
   request.set_task_id(kId);
-  EXPECT_THAT(
-      Run(Call(upload_stub_->async(), &UploadStub::async::StatLocalTask, request)),
-      StatusIs(absl::StatusCode::kNotFound, StrCat("local task not found: ", kId)));
+  EXPECT_THAT(Run(Call(upload_stub_->async(), &UploadStub::async::StatLocalTask, request)),
+              StatusIs(absl::StatusCode::kNotFound, StrCat("local task not found: ", kId)));
   const auto task = MakeTask(kId, Content());
   task->MarkFinished();
-  const auto described = Run(Call(upload_stub_->async(), &UploadStub::async::StatLocalTask, request));
+  const auto described =
+      Run(Call(upload_stub_->async(), &UploadStub::async::StatLocalTask, request));
   ASSERT_THAT(described, IsOk());
   EXPECT_EQ(described->content_length(), 204U);
   EXPECT_TRUE(described->has_finished_at());
@@ -322,7 +320,8 @@ TEST_F(ServicesTest, DescribesTasksOfThisNode) {
 TEST_F(ServicesTest, DeletesTasksHereOrEverywhere) {
   pb::dfdaemon::DeleteTaskRequest everywhere;
   everywhere.set_task_id(kId);
-  EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteTask, everywhere)), IsOk());
+  EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteTask, everywhere)),
+              IsOk());
   tasks_.deletion = absl::NotFoundError("no such task");
   EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteTask, everywhere)),
               StatusIs(absl::StatusCode::kInternal, StrCat("task ", kId, " not found")));
@@ -331,7 +330,8 @@ TEST_F(ServicesTest, DeletesTasksHereOrEverywhere) {
   EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteLocalTask, here)),
               StatusIs(absl::StatusCode::kNotFound, StrCat("task not found: ", kId)));
   MakeTask(kId, Content());
-  EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteLocalTask, here)), IsOk());
+  EXPECT_THAT(Run(Call(download_stub_->async(), &DownloadStub::async::DeleteLocalTask, here)),
+              IsOk());
   EXPECT_EQ(storage_->Find(TaskKind::kStandard, TaskId(kId)), nullptr);
 }
 

@@ -26,8 +26,8 @@ struct AdminServersOptions {
   Listener stats;    ///< GET /debug/pprof/…
 };
 
-/// The three plain HTTP listeners for operators. They live on an executor of their own, so that they
-/// answer when the others are stuck. Thread-safe.
+/// The three plain HTTP listeners for operators. They live on an executor of their own, so that
+/// they answer when the others are stuck. Thread-safe.
 class AdminServers {
  public:
   /// `metrics` outlives this object. Errors name the server and its address; then none listens.

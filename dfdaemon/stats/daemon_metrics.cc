@@ -139,8 +139,8 @@ struct DaemonMetrics::Families {
         list_local_failures(r, Name("list_tasks_failure_total"),
                             "Counter of failed calls to list tasks.", {"type"}),
         delete_host(AddCounter(r, Name("delete_host_total"), "Counter of calls to leave.")),
-        delete_host_failures(AddCounter(r, Name("delete_host_failure_total"),
-                                        "Counter of failed calls to leave.")) {
+        delete_host_failures(
+            AddCounter(r, Name("delete_host_failure_total"), "Counter of failed calls to leave.")) {
     const Version& build = BuildVersion();
     version.With(build.semver, build.commit, build.platform, build.commit_date).Set(1);
   }
@@ -263,8 +263,8 @@ void DaemonMetrics::RequestBecameTask() { families_->proxy_tasks.Increment(); }
 int TaskSizeLevel(std::uint64_t bytes) {
   static constexpr std::uint64_t kTiB = 1024 * kGiB;
   static constexpr std::array<std::uint64_t, 19> kUpperBounds = {
-      1 * kMiB,   4 * kMiB,   8 * kMiB,  16 * kMiB, 32 * kMiB, 64 * kMiB,  128 * kMiB,
-      256 * kMiB, 512 * kMiB, 1 * kGiB,  4 * kGiB,  8 * kGiB,  16 * kGiB,  32 * kGiB,
+      1 * kMiB,   4 * kMiB,   8 * kMiB,   16 * kMiB,  32 * kMiB, 64 * kMiB, 128 * kMiB,
+      256 * kMiB, 512 * kMiB, 1 * kGiB,   4 * kGiB,   8 * kGiB,  16 * kGiB, 32 * kGiB,
       64 * kGiB,  128 * kGiB, 256 * kGiB, 512 * kGiB, kTiB};
   if (bytes == 0) return 0;
   const auto* bound = std::upper_bound(kUpperBounds.begin(), kUpperBounds.end(), bytes);

@@ -88,7 +88,8 @@ std::set<std::string> Families(const std::string& page) {
   for (const auto& [name, type] : types) {
     std::string joined;
     for (const auto& one : labels[name]) joined += (joined.empty() ? "" : ",") + one;
-    families.insert(joined.empty() ? StrCat(type, " ", name) : StrCat(type, " ", name, " ", joined));
+    families.insert(joined.empty() ? StrCat(type, " ", name)
+                                   : StrCat(type, " ", name, " ", joined));
   }
   return families;
 }
@@ -132,8 +133,7 @@ TEST(DaemonMetricsTest, ObservesTheDurationOfSuccessesOnly) {
   }
   EXPECT_THAT(metrics.Render(), Not(HasSubstr("download_task_duration_milliseconds_count")));
   metrics.DownloadStarted(Labels());
-  metrics.DownloadEnded(Labels(),
-                        {.bytes = 5 * kMiB, .duration = std::chrono::milliseconds(3)});
+  metrics.DownloadEnded(Labels(), {.bytes = 5 * kMiB, .duration = std::chrono::milliseconds(3)});
   const std::string page = metrics.Render();
   EXPECT_THAT(page, HasSubstr("download_task_duration_milliseconds_bucket{task_size_level=\"3\","
                               "task_type=\"0\",le=\"2\"} 0\n"));
@@ -157,8 +157,7 @@ TEST(TaskSizeLevelTest, CutsAtTheOriginalsBounds) {
 class AdminServersTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto servers =
-        RunCoro(client_runtime_, AdminServers::Listen({}, admin_.executor(), metrics_));
+    auto servers = RunCoro(client_runtime_, AdminServers::Listen({}, admin_.executor(), metrics_));
     ASSERT_THAT(servers, IsOk());
     servers_ = *std::move(servers);
   }
@@ -202,8 +201,7 @@ TEST_F(AdminServersTest, SaysThatThereAreNoProfiles) {
 TEST_F(AdminServersTest, NamesTheServerWhoseAddressIsTaken) {
   AdminServersOptions options;
   options.metrics.port = servers_->metrics_port();
-  EXPECT_THAT(RunCoro(client_runtime_,
-                      AdminServers::Listen(options, admin_.executor(), metrics_)),
+  EXPECT_THAT(RunCoro(client_runtime_, AdminServers::Listen(options, admin_.executor(), metrics_)),
               StatusIs(absl::StatusCode::kUnavailable, "metrics server"));
 }
 
