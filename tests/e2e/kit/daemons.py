@@ -150,6 +150,7 @@ class Scheduler(Daemon):
                 "advertiseIP": host.ip,
                 "port": 8002,
                 "host": host.name,
+                "logLevel": os.environ.get("DF_E2E_LOG_LEVEL", "info"),
                 "logDir": os.path.join(directory, "log"),
                 "cacheDir": os.path.join(directory, "cache"),
             },
@@ -232,6 +233,7 @@ class Dfdaemon(Daemon):
             os.path.join(BIN, "dfdaemon"),
             *("--config", self.config, "--dynconfig", self.dynconfig, "--console"),
             *("--log-dir", os.path.join(self.directory, "log")),
+            *("--log-level", os.environ.get("DF_E2E_LOG_LEVEL", "info")),
         ]
 
     def ready(self):
