@@ -3,7 +3,6 @@
 #include <exception>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -15,8 +14,8 @@
 #include <boost/system/system_error.hpp>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "common/base/check.h"
+#include "common/base/mutex.h"
 
 namespace dragonfly {
 
@@ -26,7 +25,7 @@ struct TaskGroup::State {
   explicit State(asio::any_io_executor serial) : executor(std::move(serial)) {}
 
   const asio::any_io_executor executor;
-  absl::Mutex mutex;
+  Mutex mutex;
   std::list<Signal> running ABSL_GUARDED_BY(mutex);
   std::vector<std::shared_ptr<asio::steady_timer>> waiters ABSL_GUARDED_BY(mutex);
   bool closed ABSL_GUARDED_BY(mutex) = false;
@@ -34,7 +33,7 @@ struct TaskGroup::State {
   void Finished(std::list<Signal>::iterator position) {
     std::vector<std::shared_ptr<asio::steady_timer>> wake;
     {
-      const absl::MutexLock lock(&mutex);
+      const MutexLock lock(mutex);
       running.erase(position);
       if (running.empty()) wake.swap(waiters);
     }
@@ -65,7 +64,7 @@ void TaskGroup::Spawn(Awaitable<> work) {
   auto signal = std::make_shared<asio::cancellation_signal>();
   std::list<State::Signal>::iterator position;
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(state_->mutex);
     if (state_->closed) return;
     position = state_->running.insert(state_->running.end(), signal);
   }
@@ -83,7 +82,7 @@ void TaskGroup::Spawn(Awaitable<> work) {
 void TaskGroup::Cancel() {
   std::vector<State::Signal> signals;
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(state_->mutex);
     signals.assign(state_->running.begin(), state_->running.end());
   }
   asio::post(state_->executor, [signals = std::move(signals)] {
@@ -93,7 +92,7 @@ void TaskGroup::Cancel() {
 
 Awaitable<> TaskGroup::Stop() {
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->closed = true;
   }
   Cancel();
@@ -102,7 +101,7 @@ Awaitable<> TaskGroup::Stop() {
 
 Awaitable<> TaskGroup::Drain() {
   {
-    const absl::MutexLock lock(&state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->closed = true;
   }
   co_await WaitIdle();
@@ -113,7 +112,7 @@ Awaitable<> TaskGroup::WaitIdle() {
                                                     asio::steady_timer::time_point::max());
   const auto state = state_;
   {
-    const absl::MutexLock lock(&state->mutex);
+    const MutexLock lock(state->mutex);
     if (state->running.empty()) co_return;
     state->waiters.push_back(timer);
   }
@@ -121,7 +120,7 @@ Awaitable<> TaskGroup::WaitIdle() {
 }
 
 std::size_t TaskGroup::running() const {
-  const absl::MutexLock lock(&state_->mutex);
+  const MutexLock lock(state_->mutex);
   return state_->running.size();
 }
 
