@@ -38,11 +38,19 @@ void AppendQuoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-bool IsPlainKey(std::string_view key) {
-  if (key.empty() || key == "null" || key == "~") return false;
-  return std::all_of(key.begin(), key.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
+bool IsAlphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// Whether `text` means itself in every YAML parser; the rest is quoted.
+bool IsPlain(std::string_view text) {
+  if (text.empty() || text.size() > 64 || text == "null" || text == "Null" || text == "NULL") {
+    return false;
+  }
+  const bool negative = text.front() == '-' && text.size() > 1 && text[1] >= '0' && text[1] <= '9';
+  if ((!IsAlphanumeric(text.front()) && !negative) || !IsAlphanumeric(text.back())) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return IsAlphanumeric(c) || c == '_' || c == '-' || c == '+' || c == '.' || c == ' ';
   });
 }
 
@@ -63,7 +71,7 @@ void Append(const ConfigNode& node, std::size_t indent, std::string& out) {
       out += "null\n";
       return;
     case ConfigNode::Kind::kScalar:
-      if (node.quoted) {
+      if (node.quoted || !IsPlain(node.text)) {
         AppendQuoted(node.text, out);
       } else {
         out += node.text;
@@ -81,7 +89,7 @@ void Append(const ConfigNode& node, std::size_t indent, std::string& out) {
       if (node.entries.empty()) out += "{}\n";
       for (const auto& [key, value] : node.entries) {
         out += margin;
-        if (IsPlainKey(key)) {
+        if (IsPlain(key)) {
           out += key;
         } else {
           AppendQuoted(key, out);
