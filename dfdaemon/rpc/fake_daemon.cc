@@ -41,25 +41,8 @@ void ServicesTest::SetUp() {
   ASSERT_TRUE(storage.ok()) << storage.status();
   storage_ = *std::move(storage);
 
-  const auto deps = [this](rpc::Calls& calls, bool allow_output_path) {
-    return ServiceDeps{
-        .calls = calls,
-        .io = io_.executor(),
-        .disk = disk_,
-        .storage = *storage_,
-        .tasks = tasks_,
-        .schedulers = schedulers_,
-        .network = network_,
-        .metrics = metrics_,
-        .host_id = HostId("host"),
-        .ip = "10.0.0.1",
-        .vortex_tcp_port = 4005,
-        .vortex_quic_port = std::nullopt,
-        .acquire_upload = [this](std::uint64_t n) { return TakeUpload(upload_bytes_, n); },
-        .allow_output_path = allow_output_path};
-  };
-  upload_ = std::make_unique<UploadService>(deps(upload_calls_, false));
-  download_ = std::make_unique<DownloadService>(deps(download_calls_, true));
+  upload_ = std::make_unique<UploadService>(Deps(upload_calls_, false));
+  download_ = std::make_unique<DownloadService>(Deps(download_calls_, true));
 
   rpc::ServerOptions tcp;
   tcp.listen = {"127.0.0.1:0"};
@@ -75,6 +58,23 @@ void ServicesTest::SetUp() {
   upload_stub_ = pb::dfdaemon::DfdaemonUpload::NewStub(
       *rpc::Connect(StrCat("127.0.0.1:", upload_server_->port())));
   download_stub_ = pb::dfdaemon::DfdaemonDownload::NewStub(*rpc::Connect(unix_socket.listen[0]));
+}
+
+ServiceDeps ServicesTest::Deps(rpc::Calls& calls, bool allow_output_path) {
+  return {.calls = calls,
+          .io = io_.executor(),
+          .disk = disk_,
+          .storage = *storage_,
+          .tasks = tasks_,
+          .schedulers = schedulers_,
+          .network = network_,
+          .metrics = metrics_,
+          .host_id = HostId("host"),
+          .ip = "10.0.0.1",
+          .vortex_tcp_port = 4005,
+          .vortex_quic_port = std::nullopt,
+          .acquire_upload = [this](std::uint64_t n) { return TakeUpload(upload_bytes_, n); },
+          .allow_output_path = allow_output_path};
 }
 
 void ServicesTest::TearDown() {

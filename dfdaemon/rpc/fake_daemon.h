@@ -114,6 +114,7 @@ class ServicesTest : public ::testing::Test {
   }
   /// Makes a task in the storage; piece `n` is of 100 bytes, written when asked for.
   std::shared_ptr<StoredTask> MakeTask(const std::string& id, const std::string& content);
+  [[nodiscard]] ServiceDeps Deps(rpc::Calls& calls, bool allow_output_path);
 
   TempDir dir_;
   SystemClock clock_;

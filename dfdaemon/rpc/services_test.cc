@@ -242,6 +242,41 @@ TEST_F(SyncPiecesTest, EndsATaskThatARangeDownloadFinishedWithPiecesMissing) {
   EXPECT_THAT(Numbers(received), ElementsAre(0U));
 }
 
+// Does something while the first message is on its way.
+class BusyWriter final : public rpc::Writer<pb::dfdaemon::SyncPiecesResponse> {
+ public:
+  BusyWriter(asio::any_io_executor executor, std::function<void()> meanwhile)
+      : Writer(executor), executor_(std::move(executor)), meanwhile_(std::move(meanwhile)) {}
+  void SendInitialMetadata() override {}
+
+  std::vector<std::uint32_t> told;
+
+ private:
+  void StartWriting(const pb::dfdaemon::SyncPiecesResponse& message) override {
+    told.push_back(message.number());
+    if (const auto once = std::exchange(meanwhile_, nullptr)) once();
+    asio::post(executor_, [this] { WriteDone(true); });
+  }
+
+  const asio::any_io_executor executor_;
+  std::function<void()> meanwhile_;
+};
+
+TEST_F(SyncPiecesTest, TellsPiecesOfATaskThatIsFinishedWhileOthersAreTold) {
+  const auto task = MakeTask(kId, Content());
+  WritePiece(*task, 1);
+  BusyWriter writer(io_.executor(), [&task] {
+    WritePiece(*task, 0);
+    task->MarkFinished();
+  });
+  pb::dfdaemon::SyncPiecesRequest request;
+  request.set_task_id(kId);
+  for (const std::uint32_t number : {0U, 1U, 2U}) request.add_interested_piece_numbers(number);
+  const ServiceDeps deps = Deps(upload_calls_, false);
+  EXPECT_THAT(RunCoro(io_, ServeSyncPieces(deps, request, writer)), IsOk());
+  EXPECT_THAT(writer.told, ElementsAre(1U, 0U));
+}
+
 TEST_F(SyncPiecesTest, TellsOfAFailureWhileAChildWaits) {
   const auto task = MakeTask(kId, Content());
   WritePiece(*task, 0);

@@ -5,44 +5,16 @@
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "common/async/notifier.h"
-#include "common/base/mutex.h"
 #include "common/base/strings.h"
 #include "dfdaemon/cluster/conversions.h"
+#include "dfdaemon/task/task_events.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
 
 // A task that was finished by a range download may be running again; only the pin tells.
 constexpr auto kFinishedCheckInterval = std::chrono::seconds(1);
-
-// Events of the storage, which come on any thread, on their way to the stream's coroutine.
-class EventQueue {
- public:
-  explicit EventQueue(asio::any_io_executor executor) : changed_(std::move(executor)) {}
-
-  void Push(const TaskEvent& event) {
-    bool first = false;
-    {
-      const MutexLock lock(mutex_);
-      first = events_.empty();
-      events_.push_back(event);
-    }
-    if (first) changed_.NotifyFromAnyThread();
-  }
-  std::vector<TaskEvent> Take() {
-    const MutexLock lock(mutex_);
-    return std::exchange(events_, {});
-  }
-  Notifier& changed() { return changed_; }
-
- private:
-  Notifier changed_;
-  Mutex mutex_;
-  // Bounded by the number of pieces: each finishes once, and released pieces are not counted.
-  std::vector<TaskEvent> events_ ABSL_GUARDED_BY(mutex_);
-};
 
 class PieceStream {
  public:
@@ -53,10 +25,8 @@ class PieceStream {
         writer_(writer),
         task_(std::move(task)),
         wanted_(request.interested_piece_numbers(), task_->piece_count()),
-        events_(std::make_shared<EventQueue>(deps.io)),
-        subscription_(task_->Subscribe([events = events_](const TaskEvent& event) {
-          if (event.kind != TaskEvent::Kind::kPieceReleased) events->Push(event);
-        })) {}
+        changed_(deps.io),
+        events_(*task_, changed_, TaskEvents::Releases::kLeftOut) {}
 
   Awaitable<absl::Status> Run() {
     // Subscribed before looking, so that nothing falls between.
@@ -65,15 +35,19 @@ class PieceStream {
     while (!wanted_.empty()) {
       if (task_->removed()) co_return NotFound();
       if (!finished && task_->times().failed_at) co_return Failed();
-      if (finished && (task_->complete() || !task_->pinned())) co_return absl::OkStatus();
-      const auto version = events_->changed().version();
-      auto events = events_->Take();
+      if (finished && (task_->complete() || !task_->pinned())) {
+        // Pieces may have come while others were being told.
+        if (!co_await TellAll()) co_return Gone();
+        co_return absl::OkStatus();
+      }
+      const auto version = changed_.version();
+      auto events = events_.Take();
       if (events.empty()) {
         const SteadyTime until = finished
                                      ? std::chrono::steady_clock::now() + kFinishedCheckInterval
                                      : SteadyTime::max();
-        (void)co_await events_->changed().WaitPast(version, until);
-        events = events_->Take();
+        (void)co_await changed_.WaitPast(version, until);
+        events = events_.Take();
       }
       for (const TaskEvent& event : events) {
         switch (event.kind) {
@@ -130,8 +104,8 @@ class PieceStream {
   rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer_;
   const std::shared_ptr<StoredTask> task_;
   WantedPieces wanted_;
-  const std::shared_ptr<EventQueue> events_;
-  const std::unique_ptr<Subscription> subscription_;
+  Notifier changed_;
+  TaskEvents events_;
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ Round::Round(TaskEnv& env, Plan plan, Notifier changed, std::function<void(Piece
       changed_(std::move(changed)),
       here_(std::move(here)),
       lost_(std::move(lost)),
-      events_(*plan_.stored, changed_),
+      events_(*plan_.stored, changed_, TaskEvents::Releases::kTold),
       picker_(plan_.layout.piece_count()),
       group_(env.with.io),
       links_(ParentLinks::Context{env, changed_, group_, picker_, plan_.layout,

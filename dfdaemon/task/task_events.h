@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,13 +12,21 @@
 
 namespace dragonfly::dfdaemon {
 
-/// Events of a stored task, which come on any thread, on their way to the driver's executor.
+/// Events of a stored task, which come on any thread, on their way to one executor. `changed` is
+/// notified of the first that waits.
 class TaskEvents {
  public:
-  TaskEvents(StoredTask& task, Notifier changed)
+  /// Whether released pieces are events too. Without them a task has hardly more events than
+  /// pieces, so that one who looks rarely holds no more than that; with them, look at every
+  /// notification.
+  enum class Releases : std::uint8_t { kTold, kLeftOut };
+
+  TaskEvents(StoredTask& task, Notifier changed, Releases releases)
       : queue_(std::make_shared<Queue>(std::move(changed))),
-        subscription_(
-            task.Subscribe([queue = queue_](const TaskEvent& event) { queue->Push(event); })) {}
+        subscription_(task.Subscribe([queue = queue_, releases](const TaskEvent& event) {
+          const bool released = event.kind == TaskEvent::Kind::kPieceReleased;
+          if (!released || releases == Releases::kTold) queue->Push(event);
+        })) {}
 
   /// What happened since the last call, oldest first.
   [[nodiscard]] std::vector<TaskEvent> Take() { return queue_->Take(); }
@@ -43,7 +52,6 @@ class TaskEvents {
    private:
     Notifier changed_;
     Mutex mutex_;
-    // The driver looks at every notification, so this holds what happens between two of its turns.
     std::vector<TaskEvent> events_ ABSL_GUARDED_BY(mutex_);
   };
 
