@@ -80,6 +80,8 @@ Awaitable<absl::StatusOr<PreparedTask>> Preparation::AskSource(DownloadRequest r
   task.source_has_ranges = stat.supports_ranges;
   if (spooled != nullptr) {
     task.spooled = true;
+    // What an earlier content under this id hashed to says nothing of these bytes.
+    env_.digests.Forget(request.kind, id);
     auto commit = [spooled = std::move(spooled), stored = task.stored, &clock = with.clock] {
       return CommitSpooledBlocking(*spooled, clock, *stored);
     };

@@ -82,6 +82,19 @@ TEST_F(SourceDownloadTest, AContentOfUnknownLengthIsReadBeforeItBecomesATask) {
   EXPECT_EQ(Fetch(Request()).local, kPieces);
 }
 
+TEST_F(SourceDownloadTest, AContentOfUnknownLengthIsJudgedByItsOwnBytes) {
+  Close();
+  options.spool_dir = dir_.path();
+  Open();
+  source_.tells_length = false;
+  auto request = Request();
+  request.url = "https://registry.example.com/v2/library/x/blobs/sha256:" + Sha256Hex(object_);
+  ASSERT_THAT(Fetch(request).status, IsOk());
+  ASSERT_THAT(storage_->Remove(TaskKind::kStandard, *manager_->IdOf(request)), IsOk());
+  source_.object_[17] = static_cast<char>(source_.object_[17] ^ 1);
+  EXPECT_THAT(Fetch(request).status, StatusIs(StatusCode::kDataLoss, "digest mismatch"));
+}
+
 TEST_F(SourceDownloadTest, WithoutASchedulerAndWithTheSourceForbiddenTheDownloadFails) {
   auto request = Request();
   request.disable_back_to_source = true;
