@@ -83,6 +83,17 @@ TEST_F(ParentDownloadTest, WhenTheParentDiesTheSchedulerNamesAnother) {
   EXPECT_GE(Count("reschedule"), 1);
 }
 
+TEST_F(ParentDownloadTest, AParentThatCannotBeAskedForThisTaskIsAskedForOthers) {
+  FakeParent& parent = parents_.Add("a", object_);
+  parent.serve = [](PieceNumber) { return absl::InvalidArgumentError("the id does not fit"); };
+  Answer(From({&parent}));
+  EXPECT_EQ(Fetch(Request()).from_source, kPieces);
+  parent.serve = nullptr;
+  auto other = Request();
+  other.tag = "other";
+  EXPECT_EQ(Fetch(other).from_peers, kPieces);
+}
+
 TEST_F(ParentDownloadTest, ASchedulerWithUselessParentsIsGivenUp) {
   FakeParent gone("gone", 9, object_);
   Answer(From({&gone}));

@@ -162,6 +162,10 @@ void ParentLinks::Failed(ParentSlot slot, PieceNumber number, const absl::Status
   context_.picker.Withdraw(number, slot);
   if (absl::IsDataLoss(status)) {
     Lied(slot, status);
+  } else if (absl::IsInvalidArgument(status)) {
+    // It was not even asked: its address or the id of this task does not fit a request. Its host is
+    // as good as before for other tasks.
+    Retire(slot);
   } else if (!absl::IsNotFound(status)) {
     CountFailure(slot, status);
   }
