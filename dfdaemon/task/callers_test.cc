@@ -225,6 +225,31 @@ TEST_F(CallersTest, ARangeMayBringTheWholeContentAlong) {
   EXPECT_EQ(metrics_.Get("prefetch"), 1U) << "once per task";
 }
 
+Awaitable<> CountBytes(std::atomic<std::uint64_t>& total, std::uint64_t bytes) {
+  total += bytes;
+  co_return;
+}
+
+TEST_F(CallersTest, TheLimitOnPrefetchingEndsWhenSomebodyWaitsForTheContent) {
+  Close();
+  std::atomic<std::uint64_t> limited = 0;
+  options.acquire_prefetch = [&limited](std::uint64_t bytes) { return CountBytes(limited, bytes); };
+  Open();
+  source_.gate.Close();
+  auto request = Request();
+  request.is_prefetch = true;
+  auto prefetch = Begin(request);
+  ASSERT_TRUE(WaitFor([&] { return source_.gate.waiting() == 3; }));
+  EXPECT_EQ(limited, 3 * kPieceLength);
+  auto caller = Begin(Request());
+  ASSERT_TRUE(WaitFor([&] { return metrics_.Get("started") == 2; }));
+  source_.gate.Open();
+  EXPECT_THAT(caller.get().status, IsOk());
+  EXPECT_THAT(prefetch.get().status, IsOk());
+  EXPECT_EQ(limited, 3 * kPieceLength);
+  Close();
+}
+
 TEST_F(CallersTest, ADeletedTaskEndsItsDownloadAndIsGone) {
   source_.gate.Close();
   auto download = Begin(Request());

@@ -33,8 +33,11 @@ bool Driver::FitsRound(const Caller& caller) const {
 
 void Driver::EnterRound(Caller& caller) {
   round_->Want(caller.wish().run);
+  if (!caller.wish().request.is_prefetch) round_->EndPrefetchOnly();
   if (PolicyOf(start_.stored->spec().kind).has_source &&
-      !caller.wish().request.disable_back_to_source) round_->AllowSource(caller.wish().source);
+      !caller.wish().request.disable_back_to_source) {
+    round_->AllowSource(caller.wish().source);
+  }
 }
 
 void Driver::Leave(const std::shared_ptr<Caller>& caller) {

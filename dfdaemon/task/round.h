@@ -47,6 +47,8 @@ class Round {
   void WantNothing() { picker_.WantNothing(); }
   /// Another caller may read the source, when those before may not.
   void AllowSource(const SourceRequest& source);
+  /// Somebody waits for the pieces: the limit on prefetching is not for them.
+  void EndPrefetchOnly() { plan_.prefetch_only = false; }
 
   /// Takes in what happened and goes on; to be called after every notification.
   void Step(SteadyTime now);
