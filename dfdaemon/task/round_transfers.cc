@@ -146,7 +146,7 @@ void Round::SourceJobFailed(const absl::Status& status) {
   End(status);
 }
 
-void Round::StopJob(Job& job) { job.stop->cancel(); }
+void Round::StopJob(Job& job) { StopNow(*job.stop); }
 
 void Round::WatchTransfers(SteadyTime now) {
   const bool tail = jobs_.size() < env_.options.concurrent_piece_count &&

@@ -125,13 +125,13 @@ void SchedulerSession::Close() {
   if (std::exchange(closed_, true)) return;
   if (state_ == RoundView::Scheduler::kGone) return;
   if (conversation_ == nullptr) {
-    stop_.cancel();  // Still registering: there is nothing to wait for.
+    StopNow(stop_);  // Still registering: there is nothing to wait for.
     return;
   }
   closing_.expires_after(kCloseTime);
   closing_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
-    if (!error && self != nullptr) self->stop_.cancel();
+    if (!error && self != nullptr) StopNow(self->stop_);
   });
 }
 

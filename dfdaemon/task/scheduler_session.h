@@ -49,7 +49,7 @@ class SchedulerSession : public std::enable_shared_from_this<SchedulerSession> {
   absl::Status error_;
   std::unique_ptr<PeerConversation> conversation_;
   std::deque<ScheduleDecision> decisions_;
-  asio::steady_timer stop_;    // Cancelled to stop what waits.
+  asio::steady_timer stop_;    // For StopNow().
   asio::steady_timer closing_; // Runs from Close() on.
   bool closed_ = false;
 };

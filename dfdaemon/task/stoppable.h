@@ -13,9 +13,14 @@
 
 namespace dragonfly::dfdaemon {
 
-/// Runs `work` (an Awaitable of absl::Status or absl::StatusOr<T>) until it ends or `stop` does,
-/// whichever is first: cancelling the timer, on its own executor, stops the work. A stopped work is
-/// awaited; the result is then Cancelled "stopped". `stop` outlives the call.
+/// Stops what UntilStopped() runs with this timer, now and from now on. On the timer's executor.
+inline void StopNow(asio::steady_timer& stop) {
+  stop.expires_at(asio::steady_timer::time_point());  // Long past.
+}
+
+/// Runs `work` (an Awaitable of absl::Status or absl::StatusOr<T>) until it ends or `stop` expires,
+/// whichever is first; see StopNow(). A stopped work is awaited; the result is then Cancelled
+/// "stopped". `stop` outlives the call.
 template <class Result>
 Awaitable<Result> UntilStopped(Awaitable<Result> work, asio::steady_timer& stop) {
   const auto executor = co_await asio::this_coro::executor;
