@@ -2,6 +2,9 @@
 #include <deque>
 #include <vector>
 
+#include <boost/asio/post.hpp>
+
+#include "common/async/task_group.h"
 #include "common/async/with_timeout.h"
 #include "common/rpc/test_server.h"
 
@@ -119,6 +122,41 @@ TEST_F(RpcTest, StreamsMayBeDroppedAtAnyTime) {
     if (i % 3 == 2) (void)co_await WithTimeout(stream.Read(), 1ms, "read");
   };
   for (int i = 0; i < 30; ++i) RunCoro(callers_, drop(callers_, *stub, i));
+  EXPECT_TRUE(WaitFor([&] { return calls_->open() == 0; }));
+}
+
+using AnnounceStream = ClientBidi<AnnounceRequest, AnnounceResponse>;
+
+Awaitable<> ReadToTheEnd(AnnounceStream& stream) {
+  while (true) {
+    const auto response = co_await stream.Read();
+    if (!response.ok() || !response->has_value()) co_return;
+  }
+}
+
+Awaitable<> HalfCloseAfter(AnnounceStream& stream, int turns) {
+  const auto executor = co_await asio::this_coro::executor;
+  for (int i = 0; i < turns; ++i) co_await asio::post(executor, asio::use_awaitable);
+  co_await stream.WritesDone();
+}
+
+TEST_F(RpcTest, ABidiStreamMayBeHalfClosedWhileItsEndArrives) {
+  scheduler_->announce = [](ServerCall&, Bidi<AnnounceRequest, AnnounceResponse>& stream)
+      -> Awaitable<absl::Status> {
+    stream.SendInitialMetadata();
+    co_return absl::OkStatus();
+  };
+  auto channel = StartAndConnect();
+  const auto stub = pb::scheduler::Scheduler::NewStub(channel);
+  auto talk = [](Runtime& runtime, SchedulerStub& to, int turns) -> Awaitable<> {
+    auto stream = OpenBidi(runtime.executor(), *to.async(), &SchedulerStub::async::AnnouncePeer);
+    TaskGroup group(runtime.executor());
+    group.Spawn(ReadToTheEnd(stream));
+    group.Spawn(HalfCloseAfter(stream, turns));
+    co_await group.Drain();
+  };
+  // The end comes after some hundred turns; one of these meets it.
+  for (int round = 0; round < 200; ++round) RunCoro(callers_, talk(callers_, *stub, 4 * round));
   EXPECT_TRUE(WaitFor([&] { return calls_->open() == 0; }));
 }
 

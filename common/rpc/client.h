@@ -172,7 +172,8 @@ class BidiCore final : public ReactorCall<grpc::ClientBidiReactor<Request, Respo
   }
   static Awaitable<> EndWrites(std::shared_ptr<BidiCore> core) {
     co_await core->WaitWritten();
-    if (core->writes_ended_ || core->done()) co_return;
+    // Without the hold the call is ending, and gRPC may be through with it before it says so here.
+    if (core->writes_ended_ || !core->held()) co_return;
     core->writes_ended_ = true;
     core->CloseWriting();
     core->StartWritesDone();

@@ -45,12 +45,12 @@ class ClientCall : public std::enable_shared_from_this<ClientCall> {
   /// For the reaction OnDone.
   void Done(const grpc::Status& status);
   Awaitable<absl::Status> WaitDone();
-  [[nodiscard]] bool done() const { return status_.has_value(); }
 
  protected:
   /// Operations that start outside of a reaction need a hold, or gRPC may end the call meanwhile.
   virtual void RemoveReactorHold() {}
   void SetHeld() { held_ = true; }
+  [[nodiscard]] bool held() const { return held_; }
   void DropHold() {
     if (std::exchange(held_, false)) RemoveReactorHold();
   }
