@@ -45,7 +45,8 @@ std::vector<std::shared_ptr<Host>> HostTable::RemoveSilent(SteadyTime now) {
     const MutexLock lock(stripe.mutex);
     absl::erase_if(stripe.hosts, [&](const auto& entry) {
       const Duration interval = entry.second->info()->announce_interval;
-      if (interval <= Duration::zero() || now - entry.second->updated() <= 2 * interval) {
+      // Halved instead of doubled: a host may announce the longest interval that there is.
+      if (interval <= Duration::zero() || (now - entry.second->updated()) / 2 <= interval) {
         return false;
       }
       removed.push_back(entry.second);

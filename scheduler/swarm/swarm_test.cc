@@ -187,6 +187,15 @@ TEST(HostTableTest, RemovesHostsThatMissedTwoAnnouncements) {
   EXPECT_NE(hosts.Find(HostId("without-interval")), nullptr);
 }
 
+TEST(HostTableTest, KeepsAHostWhoseIntervalIsTheLongestThereIs) {
+  HostTable hosts;
+  const SteadyTime now(1h);
+  HostInfo patient = TestSwarm::SomeHost("patient");
+  patient.announce_interval = Duration::max();
+  hosts.Announce(patient, now);
+  EXPECT_THAT(hosts.RemoveSilent(now + 24h), testing::IsEmpty());
+}
+
 TEST(HostTableTest, AnAnnouncementKeepsCountersAndReachesEveryView) {
   HostTable hosts;
   const SteadyTime now(1h);
