@@ -105,6 +105,7 @@ class HostView {
 
   [[nodiscard]] Host& host() const { return *host_; }
   [[nodiscard]] const std::shared_ptr<Host>& shared() const { return host_; }
+  /// Good until the next call: the host may announce itself anew at any moment.
   [[nodiscard]] const HostInfo& info() const {
     if (const std::uint32_t now = host_->version(); now != version_) {
       version_ = now;
