@@ -100,7 +100,8 @@ void Shard::SetTimer() {
   }
   timer_.expires_at(when);
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
-    if (error) return;
+    // It may have been due already when the shard stopped.
+    if (error || self->stopped_) return;
     self->timer_at_ = SteadyTime::max();
     self->dispatcher_.Advance(self->clock_.Now());
     self->SetTimer();
@@ -140,6 +141,7 @@ void Shard::Trigger(SeedRequest request) {
 Awaitable<> Shard::Stop() { return RunOn(executor_, StopHere()); }
 
 Awaitable<> Shard::StopHere() {
+  stopped_ = true;
   timer_.cancel();
   Queue dropped;
   {

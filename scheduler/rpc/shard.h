@@ -86,6 +86,7 @@ class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shar
   asio::steady_timer timer_;
   SteadyTime timer_at_ = SteadyTime::max();
   bool sweeping_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace dragonfly::scheduler
