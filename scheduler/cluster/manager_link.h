@@ -34,7 +34,8 @@ class ManagerLink {
   /// The dynamic configuration of the cluster. NotFound: not registered.
   virtual Awaitable<absl::StatusOr<DynamicConfig>> Fetch() = 0;
   /// Tells the manager at once and then at every interval that we live. Returns when the stream
-  /// broke, with the reason; NotFound: not registered.
+  /// broke, with the reason; not Unavailable: the manager refused, perhaps because it does not know
+  /// this scheduler.
   virtual Awaitable<absl::Status> KeepAlive() = 0;
 };
 

@@ -28,8 +28,8 @@ Awaitable<> Membership::Run() {
     if (status.ok()) {
       const auto began = std::chrono::steady_clock::now();
       status = co_await link_.KeepAlive();
-      // The manager lost our row, or somebody deleted it.
-      if (absl::IsNotFound(status)) registered_ = false;
+      // The manager answered: it lost our row, or somebody deleted it. The original says Internal.
+      if (!absl::IsUnavailable(status)) registered_ = false;
       // A stream that lived for a while ended for a new reason.
       if (std::chrono::steady_clock::now() - began > options_.retry_max) {
         pause = options_.retry_min;

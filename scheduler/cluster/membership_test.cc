@@ -82,12 +82,15 @@ TEST_F(MembershipTest, ReopensABrokenStreamWithoutRegisteringAgain) {
 }
 
 TEST_F(MembershipTest, RegistersAgainWhenTheManagerForgotIt) {
-  link_.registrations = {absl::OkStatus(), absl::OkStatus()};
-  link_.streams = {absl::NotFoundError("record not found")};
+  link_.registrations = {absl::OkStatus(), absl::OkStatus(), absl::OkStatus()};
+  // Ours and the original's.
+  link_.streams = {absl::NotFoundError("record not found"),
+                   absl::InternalError("record not found")};
   membership_.Start();
-  ASSERT_TRUE(WaitForSteps(4));
-  EXPECT_THAT(std::vector(link_.log.begin(), link_.log.begin() + 4),
-              ElementsAre("register", "keep alive", "register", "keep alive"));
+  ASSERT_TRUE(WaitForSteps(6));
+  EXPECT_THAT(std::vector(link_.log.begin(), link_.log.begin() + 6),
+              ElementsAre("register", "keep alive", "register", "keep alive", "register",
+                          "keep alive"));
 }
 
 // ---- over gRPC ----------------------------------------------------------------------------------
