@@ -166,6 +166,8 @@ bool PeerStream::Drain(Dispatcher& dispatcher, SteadyTime now, std::size_t budge
 
 void PeerStream::Apply(Inbound& message, Dispatcher& dispatcher, SteadyTime now) {
   if (!message.invalid.ok()) {
+    // For the swarm it is as if the client had gone: nothing more comes from it.
+    dispatcher.Disconnected(key_, now);
     Finish(message.invalid);
     return;
   }

@@ -73,6 +73,7 @@ TEST_F(SchedulerServiceTest, ParentsAreDescribedWithTaskAndHost) {
   EXPECT_EQ(parents[0].task().content_length(), 100ULL << 20U);
   EXPECT_EQ(parents[0].task().piece_count(), 25U);
   EXPECT_THAT(parents[0].task().pieces(), SizeIs(0));
+  EXPECT_THAT(parents[0].task().request_header(), SizeIs(0));
   EXPECT_EQ(parents[0].state(), "BackToSource");
   EXPECT_EQ(parents[0].concurrent_piece_count(), 8U);
   EXPECT_TRUE(parents[0].need_back_to_source());
@@ -202,6 +203,7 @@ TEST_F(SchedulerServiceTest, MessagesOfWrongFormEndTheConversation) {
   stray.mutable_download_peer_started_request();
   other_ids.SayAsItIs(stray);
   EXPECT_THAT(other_ids.Hear(), testing::StartsWith("INVALID_ARGUMENT"));
+  EXPECT_EQ(StatPeer("task", "a")->state(), "Leave");
 }
 
 TEST_F(SchedulerServiceTest, APieceReportWithoutCostEndsTheConversation) {

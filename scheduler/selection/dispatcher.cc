@@ -268,9 +268,14 @@ absl::Status Dispatcher::BackToSourceFailed(const PeerKey& key, SteadyTime now) 
 void Dispatcher::Disconnected(const PeerKey& key, SteadyTime now) {
   const absl::StatusOr<Peer*> peer = Require(key);
   if (!peer.ok()) return;
-  (*peer)->task().Lost(**peer);
-  if (!waiting_.Dismiss(**peer, absl::CancelledError("client went away"), now)) return;
-  Failed(key, now).IgnoreError();
+  Task& task = (*peer)->task();
+  task.Lost(**peer);
+  if (waiting_.Dismiss(**peer, absl::CancelledError("client went away"), now)) {
+    Failed(key, now).IgnoreError();
+  } else if (IsReceived((*peer)->state()) &&
+             task.Apply(**peer, PeerEvent::kLeave, now).ok()) {
+    waiting_.TaskChanged(task, now);
+  }
 }
 
 }  // namespace dragonfly::scheduler

@@ -103,8 +103,9 @@ class Dispatcher {
                            SteadyTime now);
   absl::Status PieceFromSourceFailed(const PeerKey& key, SteadyTime now);
 
-  /// The client went away. A peer that waits for an answer fails; others keep their state, because
-  /// they go on with the parents they know.
+  /// The client went away. A peer that waits for an answer fails, and one that had its answer but
+  /// did not start has left: it never can, and others must not wait for it. Those that download or
+  /// have finished keep their state, because they serve and go on with the parents they know.
   void Disconnected(const PeerKey& key, SteadyTime now);
 
   // Everything else.

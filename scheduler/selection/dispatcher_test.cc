@@ -166,6 +166,27 @@ TEST(DispatcherTest, APeerThatVanishesWhileItDownloadsKeepsItsState) {
   EXPECT_EQ(test.StateOf("a"), "Running");
 }
 
+TEST(DispatcherTest, NobodyWaitsForAPeerThatVanishedBeforeItStarted) {
+  TestDispatcher test;
+  test.seeds.available = false;
+  EXPECT_THAT(test.RegisterOnNewHost("a")->answers, ElementsAre(kFlagged));
+  const auto b = test.RegisterOnNewHost("b");
+  EXPECT_THAT(b->answers, IsEmpty());
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "Leave");
+  EXPECT_THAT(b->answers, ElementsAre(kLimitReached));
+}
+
+TEST(DispatcherTest, ATaskThatOnlyVanishedPeersWantedIsSeededAgain) {
+  TestDispatcher test;
+  const auto a = test.RegisterOnNewHost("a");
+  test.dispatcher->SeedingEnded(TaskId("task"), absl::InternalError("404"), test.clock.Now());
+  EXPECT_THAT(a->answers, ElementsAre(kLimitReached));
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  test.RegisterOnNewHost("b");
+  EXPECT_THAT(test.seeds.requests, SizeIs(2));
+}
+
 TEST(DispatcherTest, AParentWhoseConversationBrokeIsOfferedLast) {
   TestDispatcher test;
   test.StartSeed("a-seed");
