@@ -48,7 +48,6 @@ Registration ToRegistration(const pb::common::Download& download) {
   task.application = download.application();
   task.filtered_query_params.assign(download.filtered_query_params().begin(),
                                     download.filtered_query_params().end());
-  task.request_header.assign(download.request_header().begin(), download.request_header().end());
   task.piece_length = download.actual_piece_length();
   task.content_length = ToSigned(download.actual_content_length());
   task.piece_count = ToSigned(download.actual_piece_count());
@@ -134,9 +133,6 @@ void FillTask(const Task& task, const Times& times, Pieces pieces, pb::common::T
   out.set_tag(spec.tag);
   out.set_application(spec.application);
   for (const std::string& param : spec.filtered_query_params) out.add_filtered_query_params(param);
-  for (const auto& [name, value] : spec.request_header) {
-    (*out.mutable_request_header())[name] = value;
-  }
   // An unknown length travels as 2^64-1.
   out.set_content_length(static_cast<std::uint64_t>(spec.content_length));
   out.set_piece_count(static_cast<std::uint32_t>(spec.piece_count));

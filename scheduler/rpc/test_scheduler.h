@@ -180,6 +180,7 @@ class SchedulerServiceTest : public testing::Test {
       download.set_actual_piece_count((length + (4U << 20U) - 1) >> 22U);
       download.set_need_back_to_source(back_to_source);
       download.set_output_path("/tmp/out");
+      (*download.mutable_request_header())["Authorization"] = "Bearer secret";
       Say(std::move(request));
     }
     void Started() {

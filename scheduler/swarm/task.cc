@@ -45,7 +45,6 @@ Task::~Task() {
 void Task::Refresh(TaskSpec spec) {
   spec_.url = std::move(spec.url);
   spec_.filtered_query_params = std::move(spec.filtered_query_params);
-  spec_.request_header = std::move(spec.request_header);
   if (spec_.content_length < 0) {
     spec_.content_length = spec.content_length;
     spec_.piece_count = spec.piece_count;

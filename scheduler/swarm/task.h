@@ -22,10 +22,9 @@
 
 namespace dragonfly::scheduler {
 
-using HeaderMap = std::vector<std::pair<std::string, std::string>>;
-
-/// What the first registration says about a task. url, filtered_query_params and request_header are
-/// replaced by later ones, the rest stays.
+/// What the first registration says about a task. url and filtered_query_params are replaced by
+/// later ones, the rest stays. Request headers are left out: they hold credentials for the source,
+/// and everybody who asks about the task would be told.
 struct TaskSpec {
   TaskKind kind = TaskKind::kStandard;
   std::string url;
@@ -33,7 +32,6 @@ struct TaskSpec {
   std::string tag;
   std::string application;
   std::vector<std::string> filtered_query_params;
-  HeaderMap request_header;
   std::uint64_t piece_length = 0;
   std::int64_t content_length = 0;  ///< -1: not known.
   std::int64_t piece_count = 0;
