@@ -130,9 +130,11 @@ class App final : public SchedulerApp {
 
   absl::Status StartService() {
     const auto io = io_.executor();
-    rpc::ChannelOptions channels;
-    channels.tls = FilesOf(config_.seed_peer.tls);
-    seed_client_ = std::make_unique<GrpcSeedPeerClient>(channels, clock_);
+    GrpcSeedPeerClient::Options seed_client;
+    seed_client.channels.tls = FilesOf(config_.seed_peer.tls);
+    // The time after which the peer collector gives up any peer, seed or not.
+    seed_client.silence = config_.scheduler.gc.piece_download_timeout;
+    seed_client_ = std::make_unique<GrpcSeedPeerClient>(std::move(seed_client), clock_);
     SeedPeers::Options seeding;
     seeding.enabled = config_.seed_peer.enable;
     seeds_ = std::make_unique<SeedPeers>(seeding, hosts_, *seed_client_, io, log_);

@@ -1,7 +1,9 @@
 #include "scheduler/cluster/grpc_seed_peer_client.h"
 
+#include <memory>
 #include <utility>
 
+#include "common/async/with_timeout.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/client.h"
 #include "common/rpc/health.h"
@@ -12,8 +14,8 @@ namespace dragonfly::scheduler {
 
 using UploadStub = pb::dfdaemon::DfdaemonUpload::Stub;
 
-GrpcSeedPeerClient::GrpcSeedPeerClient(rpc::ChannelOptions channels, const Clock& clock)
-    : clock_(clock), channels_(std::move(channels)) {}
+GrpcSeedPeerClient::GrpcSeedPeerClient(Options options, const Clock& clock)
+    : silence_(options.silence), clock_(clock), channels_(std::move(options.channels)) {}
 
 GrpcSeedPeerClient::~GrpcSeedPeerClient() = default;
 
@@ -34,7 +36,7 @@ Awaitable<absl::StatusOr<SeedOutcome>> GrpcSeedPeerClient::Download(std::string 
                                     &UploadStub::async::DownloadTask, std::move(request));
   SeedOutcome outcome;
   while (true) {
-    auto message = co_await stream.Read();
+    auto message = co_await WithTimeout(stream.Read(), silence_, "hear from the seed peer");
     if (!message.ok()) co_return message.status();
     if (!message->has_value()) break;
     if (outcome.peer_id.empty()) {
@@ -42,11 +44,12 @@ Awaitable<absl::StatusOr<SeedOutcome>> GrpcSeedPeerClient::Download(std::string 
       outcome.peer_id = PeerId((*message)->peer_id());
     }
   }
-  channels_.Sweep(clock_.Now());
   co_return outcome;
 }
 
 Awaitable<absl::Status> GrpcSeedPeerClient::CheckHealth(std::string address, Duration timeout) {
+  // Checks come at fixed intervals, also when nothing is downloaded or every download fails.
+  channels_.Sweep(clock_.Now());
   CO_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel,
                       channels_.Get(address, clock_.Now()));
   co_return co_await rpc::CheckHealth(channel, "", timeout);

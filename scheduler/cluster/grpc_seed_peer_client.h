@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <chrono>
 #include <string>
 
 #include "common/base/clock.h"
@@ -12,8 +12,14 @@ namespace dragonfly::scheduler {
 /// Seed peers over gRPC: DfdaemonUpload.DownloadTask and the standard health service. Thread-safe.
 class GrpcSeedPeerClient final : public SeedPeerClient {
  public:
-  /// One channel per address; `channels.tls` when the configuration has seedPeer.tls.
-  GrpcSeedPeerClient(rpc::ChannelOptions channels, const Clock& clock);
+  struct Options {
+    /// `tls` when the configuration has seedPeer.tls. There is one channel per address.
+    rpc::ChannelOptions channels;
+    /// A seed peer that fetches and says nothing for so long has got stuck.
+    Duration silence = std::chrono::minutes(30);
+  };
+
+  GrpcSeedPeerClient(Options options, const Clock& clock);
   ~GrpcSeedPeerClient() override;
 
   Awaitable<absl::StatusOr<SeedOutcome>> Download(std::string address,
@@ -21,6 +27,7 @@ class GrpcSeedPeerClient final : public SeedPeerClient {
   Awaitable<absl::Status> CheckHealth(std::string address, Duration timeout) override;
 
  private:
+  const Duration silence_;
   const Clock& clock_;
   rpc::ChannelPool channels_;
 };

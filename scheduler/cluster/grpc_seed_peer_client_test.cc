@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "common/async/runtime.h"
+#include "common/async/sleep.h"
 #include "common/base/mutex.h"
 #include "common/rpc/calls.h"
 #include "common/rpc/pb.h"
@@ -37,6 +38,7 @@ class FakeSeedPeer final : public pb::dfdaemon::DfdaemonUpload::CallbackService 
   }
 
   int messages = 3;
+  bool hang = false;  ///< After the messages.
   absl::Status status;
 
   [[nodiscard]] pb::common::Download asked() const {
@@ -57,6 +59,7 @@ class FakeSeedPeer final : public pb::dfdaemon::DfdaemonUpload::CallbackService 
       response.set_peer_id("seed-peer");
       if (!co_await writer.Write(std::move(response))) break;
     }
+    if (hang) co_await SleepFor(1h);
     co_return status;
   }
 
@@ -101,7 +104,7 @@ class GrpcSeedPeerClientTest : public testing::Test {
   std::unique_ptr<FakeSeedPeer> seed_;
   std::unique_ptr<rpc::Server> server_;
   std::string address_;
-  GrpcSeedPeerClient client_{rpc::ChannelOptions{}, clock_};
+  GrpcSeedPeerClient client_{GrpcSeedPeerClient::Options{}, clock_};
 };
 
 TEST_F(GrpcSeedPeerClientTest, TheSeedReadsTheSourceAndWritesNoOutput) {
@@ -132,6 +135,15 @@ TEST_F(GrpcSeedPeerClientTest, ASeedThatIsGoneIsUnavailable) {
   StopServer();
   EXPECT_THAT(Download(SomeDownload()), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_FALSE(RunCoro(client_runtime_, client_.CheckHealth(address_, 1s)).ok());
+}
+
+TEST_F(GrpcSeedPeerClientTest, ASeedThatFallsSilentIsGivenUp) {
+  seed_->hang = true;
+  GrpcSeedPeerClient::Options options;
+  options.silence = 20ms;
+  GrpcSeedPeerClient impatient(options, clock_);
+  EXPECT_THAT(RunCoro(client_runtime_, impatient.Download(address_, SomeDownload())),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, "hear from the seed peer"));
 }
 
 TEST_F(GrpcSeedPeerClientTest, BytesThatAreNoMessageAreRefused) {

@@ -19,8 +19,8 @@ class SeedPeerClient {
   /// Lets the seed peer fetch a task from the source and returns when it has all of it, however
   /// long that takes. `download` is the common.v2.Download message of the peer that asked; it is
   /// changed to read the source and to write no output file. Unavailable: the seed peer could not
-  /// be reached or broke off, another one may be tried. Other codes are the seed peer's own answer;
-  /// Internal is what it says when the source failed.
+  /// be reached or broke off, another one may be tried. DeadlineExceeded: it got stuck. Other codes
+  /// are the seed peer's own answer; Internal is what it says when the source failed.
   virtual Awaitable<absl::StatusOr<SeedOutcome>> Download(std::string address,
                                                           std::string download) = 0;
 
