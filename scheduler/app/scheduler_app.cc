@@ -63,7 +63,12 @@ class App final : public SchedulerApp {
         log_(std::move(log)),
         stats_({.host_traffic = config.metrics.enable_host}),
         stops_(log_) {}
-  ~App() override { Stop(); }
+  ~App() override {
+    Stop();
+    // Shards answer on `io`, so all threads end before any of their contexts goes away.
+    for (Runtime* const runtime : {&shards_, &io_, &admin_}) runtime->Stop();
+    for (Runtime* const runtime : {&shards_, &io_, &admin_}) runtime->Join();
+  }
 
   absl::Status StartAll() {
     RETURN_IF_ERROR(LoadDynamicConfiguration());
