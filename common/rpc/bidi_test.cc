@@ -141,8 +141,8 @@ Awaitable<> HalfCloseAfter(AnnounceStream& stream, int turns) {
 }
 
 TEST_F(RpcTest, ABidiStreamMayBeHalfClosedWhileItsEndArrives) {
-  scheduler_->announce = [](ServerCall&, Bidi<AnnounceRequest, AnnounceResponse>& stream)
-      -> Awaitable<absl::Status> {
+  scheduler_->announce =
+      [](ServerCall&, Bidi<AnnounceRequest, AnnounceResponse>& stream) -> Awaitable<absl::Status> {
     stream.SendInitialMetadata();
     co_return absl::OkStatus();
   };

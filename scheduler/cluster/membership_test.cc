@@ -88,9 +88,9 @@ TEST_F(MembershipTest, RegistersAgainWhenTheManagerForgotIt) {
                    absl::InternalError("record not found")};
   membership_.Start();
   ASSERT_TRUE(WaitForSteps(6));
-  EXPECT_THAT(std::vector(link_.log.begin(), link_.log.begin() + 6),
-              ElementsAre("register", "keep alive", "register", "keep alive", "register",
-                          "keep alive"));
+  EXPECT_THAT(
+      std::vector(link_.log.begin(), link_.log.begin() + 6),
+      ElementsAre("register", "keep alive", "register", "keep alive", "register", "keep alive"));
 }
 
 // ---- over gRPC ----------------------------------------------------------------------------------

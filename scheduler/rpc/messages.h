@@ -32,7 +32,7 @@ void FillReport(const pb::common::Piece& piece, PieceReport& report);
                                   const HostInfo* previous);
 [[nodiscard]] AnnounceLabels LabelsOf(const pb::common::Host& host);
 
-// Messages out. A task's request headers are never among them: they hold credentials for the source.
+// Messages out. A task's request headers are not in them: they hold credentials for the source.
 
 /// With `source_pieces`, as StatTask and StatPeer answer; without, as parents are described.
 enum class Pieces : std::uint8_t { kLeaveOut, kInclude };

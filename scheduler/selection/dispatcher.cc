@@ -272,8 +272,7 @@ void Dispatcher::Disconnected(const PeerKey& key, SteadyTime now) {
   task.Lost(**peer);
   if (waiting_.Dismiss(**peer, absl::CancelledError("client went away"), now)) {
     Failed(key, now).IgnoreError();
-  } else if (IsReceived((*peer)->state()) &&
-             task.Apply(**peer, PeerEvent::kLeave, now).ok()) {
+  } else if (IsReceived((*peer)->state()) && task.Apply(**peer, PeerEvent::kLeave, now).ok()) {
     waiting_.TaskChanged(task, now);
   }
 }
