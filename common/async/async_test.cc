@@ -2,9 +2,11 @@
 #include <chrono>
 #include <future>
 
+#include <gtest/gtest.h>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
-#include <gtest/gtest.h>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/notifier.h"
@@ -70,6 +72,46 @@ TEST(TaskGroupTest, StopCancelsWhatRunsAndWaitsForIt) {
   EXPECT_EQ(group.running(), 0U) << "a stopped group takes no new work";
 }
 
+// Does not end before the gate opens, cancelled or not.
+Awaitable<> EndWithGate(BlockingPool& pool, std::shared_future<void> gate) {
+  auto wait = [gate = std::move(gate)] {
+    gate.wait();
+    return true;
+  };
+  co_await pool.Run(std::move(wait));
+}
+
+Awaitable<> StopAndTell(TaskGroup& group, bool& stopped) {
+  co_await group.Stop();
+  stopped = true;
+}
+
+Awaitable<> Emit(asio::cancellation_signal& signal) {
+  signal.emit(asio::cancellation_type::terminal);
+  co_return;
+}
+
+Awaitable<bool> Read(const bool& value) { co_return value; }
+
+TEST(TaskGroupTest, ACancelledStopWaitsNevertheless) {
+  Runtime runtime("test", 1);
+  BlockingPool pool(1);
+  TaskGroup group(runtime.executor());
+  std::promise<void> gate;
+  bool stopped = false;
+  group.Spawn(EndWithGate(pool, gate.get_future().share()));
+  asio::cancellation_signal cancel;
+  auto stopping = asio::co_spawn(runtime.executor(), StopAndTell(group, stopped),
+                                 asio::bind_cancellation_slot(cancel.slot(), asio::use_future));
+  RunHere(runtime, Emit(cancel));
+  // By then a wait that was cancelled would be over.
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(RunHere(runtime, Read(stopped)));
+  gate.set_value();
+  stopping.get();
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(group.running(), 0U);
+}
+
 Awaitable<bool> WaitFor(Notifier& notifier, Duration limit) {
   const auto seen = notifier.version();
   co_return co_await notifier.WaitPast(seen, std::chrono::steady_clock::now() + limit);
@@ -121,6 +163,33 @@ TEST(SingleFlightTest, ThreeCallersShareOneCall) {
   EXPECT_EQ(sum, 3);
   EXPECT_EQ(flights.size(), 0U);
   RunHere(runtime, group.Stop());
+}
+
+Awaitable<int> Never() {
+  co_await SleepFor(seconds(3600));
+  co_return 0;
+}
+
+Awaitable<bool> IsAborted(SingleFlight<std::string, int>& flights) {
+  try {
+    (void)co_await flights.Do("key", Never);
+  } catch (const boost::system::system_error& error) {
+    co_return error.code() == asio::error::operation_aborted;
+  }
+  co_return false;
+}
+
+TEST(SingleFlightTest, CallersOfAStoppedFlightAreCancelledWithIt) {
+  Runtime runtime("test", 1);
+  TaskGroup group(runtime.executor());
+  SingleFlight<std::string, int> flights(group);
+  auto waiting = asio::co_spawn(runtime.executor(), IsAborted(flights), asio::use_future);
+  while (group.running() == 0) std::this_thread::yield();
+  RunHere(runtime, group.Stop());
+  ASSERT_EQ(waiting.wait_for(seconds(20)), std::future_status::ready);
+  EXPECT_TRUE(waiting.get());
+  EXPECT_TRUE(RunHere(runtime, IsAborted(flights))) << "and so is who comes afterwards";
+  EXPECT_EQ(flights.size(), 0U);
 }
 
 TEST(BlockingPoolTest, RunsOnAnotherThreadAndReturnsTheResult) {

@@ -5,6 +5,9 @@
 #include <string>
 #include <utility>
 
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
 #include "absl/container/flat_hash_map.h"
 #include "common/async/awaitable.h"
 #include "common/async/notifier.h"
@@ -14,6 +17,7 @@ namespace dragonfly {
 
 /// The same request twice at once is one request with two waiters. Belongs to one serial executor.
 /// The work is owned by the group given to the constructor: a caller that leaves does not stop it.
+/// When the group stops it, its callers see operation_aborted thrown, as if they were cancelled.
 template <class Key, class Result>
 class SingleFlight {
  public:
@@ -29,12 +33,13 @@ class SingleFlight {
     } else {
       flight = std::make_shared<Flight>(group_.executor());
       flights_.emplace(key, flight);
-      group_.Spawn(Fly(key, flight, start()));
+      group_.Spawn(Fly(Landing(*this, std::move(key), flight), flight, start()));
     }
-    while (!flight->result.has_value()) {
+    while (!flight->landed) {
       const auto version = flight->done.version();
       co_await flight->done.WaitPast(version);
     }
+    if (!flight->result) throw boost::system::system_error(asio::error::operation_aborted);
     co_return *flight->result;
   }
 
@@ -44,19 +49,34 @@ class SingleFlight {
   struct Flight {
     explicit Flight(asio::any_io_executor executor) : done(std::move(executor)) {}
     Notifier done;
-    std::optional<Result> result;
+    bool landed = false;
+    std::optional<Result> result;  // Nothing when the work was cancelled.
   };
 
-  Awaitable<> Fly(Key key, std::shared_ptr<Flight> flight, Awaitable<Result> work) {
-    // Also when the work is cancelled: the next caller must not join a dead flight.
-    struct Leave {
-      SingleFlight& owner;
-      const Key& key;
-      ~Leave() { owner.flights_.erase(key); }
-    };
-    const Leave leave{*this, key};
+  // Ends the flight with the work, also when that is cancelled or never begins: the next caller
+  // must not join a dead flight.
+  class Landing {
+   public:
+    Landing(SingleFlight& owner, Key key, std::shared_ptr<Flight> flight)
+        : owner_(owner), key_(std::move(key)), flight_(std::move(flight)) {}
+    Landing(Landing&&) noexcept = default;
+    Landing& operator=(Landing&&) = delete;
+    ~Landing() {
+      if (flight_ == nullptr) return;
+      owner_.flights_.erase(key_);
+      flight_->landed = true;
+      flight_->done.Notify();
+    }
+
+   private:
+    SingleFlight& owner_;
+    Key key_;
+    std::shared_ptr<Flight> flight_;
+  };
+
+  static Awaitable<> Fly(Landing landing, std::shared_ptr<Flight> flight, Awaitable<Result> work) {
+    const Landing at_the_end = std::move(landing);
     flight->result = co_await std::move(work);
-    flight->done.Notify();
   }
 
   TaskGroup& group_;

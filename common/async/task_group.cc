@@ -96,7 +96,12 @@ Awaitable<> TaskGroup::Stop() {
     state_->closed = true;
   }
   Cancel();
-  co_await WaitIdle();
+  // Without a slot: a caller that is cancelled now waits nevertheless, because what runs may use
+  // what the caller destroys next.
+  const auto executor = co_await asio::this_coro::executor;
+  co_await asio::co_spawn(
+      executor, WaitIdle(),
+      asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
 }
 
 Awaitable<> TaskGroup::Drain() {
