@@ -171,9 +171,10 @@ std::shared_ptr<ParentClient::LoadWatch> GrpcParentClient::WatchLoad(const Candi
   auto watch = std::make_shared<HostWatch>(executor_, AddressOf(parent), self);
   known = watch;
   group_.Spawn(watch->Follow(options_, channels_));
-  // Hosts that nobody watches any more; this map is as large as the number of parents, so a look at
-  // all of them per new one is cheap.
+  // Hosts that nobody watches any more, and channels to them; both are as many as there are
+  // parents, so a look at all of them per new one is cheap.
   absl::erase_if(watches_, [](const auto& entry) { return entry.second.expired(); });
+  channels_.Sweep(std::chrono::steady_clock::now());
   return watch;
 }
 

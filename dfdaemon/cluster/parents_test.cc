@@ -133,5 +133,26 @@ TEST_F(ParentsTest, SharesOneStreamOfLoadPerHost) {
   EXPECT_TRUE(WaitFor([&] { return streams.open == 0; })) << "nobody watches any more";
 }
 
+TEST_F(ParentsTest, LetsGoOfChannelsToParentsOfLongAgo) {
+  Streams streams;
+  parent_.sync_host = [&streams](const pb::dfdaemon::SyncHostRequest&, FakeParent::Loads& writer) {
+    return TellLoad(streams, writer);
+  };
+  rpc::ChannelPool channels(rpc::ChannelOptions{}, Duration::zero());
+  GrpcParentClient client(io_.executor(), ParentClientOptions{}, channels);
+  for (int i = 0; i < 2; ++i) {
+    CandidateParent gone = Parent();
+    gone.port = FreePort();
+    (void)Run(FirstOffer(client, gone, Self()));
+  }
+  EXPECT_EQ(channels.size(), 2U);
+  Watch watch = Run(StartWatch(client, Parent(), Self()));
+  EXPECT_TRUE(WaitFor([&] { return Run(Latest(watch)) == 42; }));
+  EXPECT_EQ(channels.size(), 1U);
+  Run(Release(&watch));
+  EXPECT_TRUE(WaitFor([&] { return streams.open == 0; }));
+  Run(client.Stop());
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon
