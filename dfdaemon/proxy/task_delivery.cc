@@ -16,8 +16,8 @@
 #include "common/base/status_macros.h"
 #include "common/net/range.h"
 #include "dfdaemon/proxy/answers.h"
-#include "dfdaemon/proxy/page_cache.h"
 #include "dfdaemon/proxy/request_headers.h"
+#include "dfdaemon/storage/page_cache.h"
 
 namespace dragonfly::dfdaemon {
 namespace {

@@ -1,10 +1,7 @@
 #include "dfdaemon/transfer/upload_connection.h"
 
-#include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +15,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/status_util.h"
 #include "common/base/strings.h"
+#include "dfdaemon/storage/page_cache.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
@@ -28,14 +26,6 @@ constexpr auto kHoldTask = std::chrono::seconds(1);
 constexpr std::uint64_t kReadAhead = 4 * kMiB;
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
-
-// Whether the byte at `offset` can be read without waiting for the disk.
-bool IsCached(int content, std::uint64_t offset) {
-  std::byte byte{};
-  const iovec to{&byte, 1};
-  if (::preadv2(content, &to, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0) return true;
-  return errno != EAGAIN;  // Some file systems cannot tell.
-}
 
 // Counts an upload that was started and not finished as failed, also when it is cancelled.
 class UploadTally {
@@ -204,9 +194,7 @@ Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int con
   while (rest > 0) {
     const std::uint64_t chunk = std::min<std::uint64_t>(rest, context_.options.chunk_bytes);
     if (!context_.limiter.unlimited()) co_await context_.limiter.Acquire(chunk);
-    if (!IsCached(content, offset) || !IsCached(content, offset + chunk - 1)) {
-      co_await ReadAhead(content, offset, chunk, rest);
-    }
+    if (!IsInPageCache(content, offset, chunk)) co_await Read(content, offset, chunk, rest - chunk);
     stream_.ExpireAt(Now() + context_.options.send_timeout);
     if (head_bytes > 0) {
       // Leaves together with the first bytes of the piece.
@@ -242,18 +230,10 @@ Awaitable<absl::Status> UploadConnection::SendBytes(int content, std::uint64_t o
   co_return absl::OkStatus();
 }
 
-Awaitable<> UploadConnection::ReadAhead(int content, std::uint64_t offset, std::uint64_t length,
-                                        std::uint64_t rest_of_piece) {
-  auto read = [content, offset, length, rest_of_piece] {
-    const std::uint64_t window = std::min(rest_of_piece, length + kReadAhead);
-    (void)::posix_fadvise(content, static_cast<off_t>(offset), static_cast<off_t>(window),
-                          POSIX_FADV_WILLNEED);
-    // Errors show when the bytes are sent.
-    std::byte byte{};
-    for (std::uint64_t at = offset; at < offset + length; at += 64 * kKiB) {
-      (void)::pread(content, &byte, 1, static_cast<off_t>(at));
-    }
-    (void)::pread(content, &byte, 1, static_cast<off_t>(offset + length - 1));
+Awaitable<> UploadConnection::Read(int content, std::uint64_t offset, std::uint64_t length,
+                                   std::uint64_t rest_of_piece) {
+  auto read = [content, offset, length, ahead = std::min(rest_of_piece, kReadAhead)] {
+    ReadIntoPageCacheBlocking(content, offset, length, ahead);
     return true;
   };
   co_await context_.disk.Run(std::move(read));

@@ -43,8 +43,8 @@ class UploadConnection {
   Awaitable<absl::Status> SendBytes(int content, std::uint64_t offset, std::uint64_t length);
   Awaitable<absl::Status> SendError(VortexErrorCode code, std::string_view message);
   /// Until the bytes are in the page cache.
-  Awaitable<> ReadAhead(int content, std::uint64_t offset, std::uint64_t length,
-                        std::uint64_t rest_of_piece);
+  Awaitable<> Read(int content, std::uint64_t offset, std::uint64_t length,
+                   std::uint64_t rest_of_piece);
 
   void UseTask();
   void ReleaseTask();
