@@ -8,7 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/status_util.h"
 #include "common/base/strings.h"
-#include "dfdaemon/app/await.h"
+#include "common/daemon/run_blocking.h"
 #include "dfdaemon/cluster/scheduler_source.h"
 #include "dfdaemon/config/load.h"
 
@@ -108,7 +108,7 @@ ClusterSide::ClusterSide(Core& core, std::unique_ptr<SchedulerSource> source)
 absl::StatusOr<std::unique_ptr<ClusterSide>> ClusterSide::Start(Core& core) {
   ASSIGN_OR_RETURN(std::unique_ptr<SchedulerSource> source, MakeSource(core));
   std::unique_ptr<ClusterSide> side(new ClusterSide(core, std::move(source)));
-  Await(core.io.executor(), side->Begin());
+  RunBlocking(core.io.executor(), side->Begin());
   return side;
 }
 

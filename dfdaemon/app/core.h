@@ -23,6 +23,15 @@ struct Core {
         host(MakeIdentity(config, PodNames::FromEnvironment())),
         log(std::move(its_log)),
         data("data", AllowedCpus()) {}
+  /// After everything that lives on the runtimes was stopped.
+  ~Core() {
+    // A thread holds the executors of others for a moment after it has answered them, so all have
+    // ended before the first executor goes.
+    for (Runtime* runtime : {&data, &io, &admin}) runtime->Stop();
+    for (Runtime* runtime : {&data, &io, &admin}) runtime->Join();
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
 
   const Config config;  ///< Filled by FillFromHost().
   const std::string dynconfig_path;

@@ -7,7 +7,7 @@
 #include "common/async/task_group.h"
 #include "common/base/status_macros.h"
 #include "common/base/status_util.h"
-#include "dfdaemon/app/await.h"
+#include "common/daemon/run_blocking.h"
 #include "dfdaemon/app/cluster_side.h"
 #include "dfdaemon/app/core.h"
 #include "dfdaemon/app/data_path.h"
@@ -100,9 +100,9 @@ absl::Status Daemon::Parts::StartServing() {
   proxy_started = true;
   rpc->Ready();
   // Last, because who waits for /healthy means the daemon.
-  ASSIGN_OR_RETURN(admin, Await(core.admin.executor(),
-                                AdminServers::Listen(AdminOptions(core.config),
-                                                     core.admin.executor(), core.metrics)));
+  ASSIGN_OR_RETURN(admin, RunBlocking(core.admin.executor(),
+                                      AdminServers::Listen(AdminOptions(core.config),
+                                                           core.admin.executor(), core.metrics)));
   return absl::OkStatus();
 }
 
@@ -117,7 +117,7 @@ Awaitable<> Daemon::Parts::StopServing(std::chrono::milliseconds grace) {
 
 void Daemon::Parts::Stop(std::chrono::milliseconds grace) {
   while (!stops.empty()) {
-    Await(core.io.executor(), stops.back()(grace));
+    RunBlocking(core.io.executor(), stops.back()(grace));
     stops.pop_back();
   }
 }
