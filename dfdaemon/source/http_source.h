@@ -41,10 +41,11 @@ struct HttpSourceOptions {
 
 /// http and https origins.
 ///
-/// Stat is a HEAD, so that the origin sends each byte of content once however many daemons ask for its
-/// length. Signed URLs are bound to GET, and not every origin tells the length or its ranges in HEAD:
-/// then a GET of one byte decides, also about errors. Redirects are followed without credentials to other origins; where they
-/// lead is kept per task and credentials, and asked anew when the target refuses.
+/// Stat is a HEAD, so that the origin sends each byte of content once however many daemons ask for
+/// its length. Signed URLs are bound to GET, and not every origin tells the length or its ranges in
+/// HEAD: then a GET of one byte decides, also about errors. Redirects are followed without
+/// credentials to other origins; where they lead is kept per task and credentials, and asked anew
+/// when the target refuses.
 class HttpSource final : public Source {
  public:
   struct Collaborators {
