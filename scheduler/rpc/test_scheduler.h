@@ -115,6 +115,11 @@ class SchedulerServiceTest : public testing::Test {
     server_.reset();
     RunCoro(client_, seeds_.Stop());
     RunCoro(client_, service_->Stop());
+    // Threads that call each other all end before the first context goes.
+    shards_.Stop();
+    client_.Stop();
+    shards_.Join();
+    client_.Join();
   }
 
   static pb::scheduler::AnnounceHostRequest HostMessage(const std::string& id, bool seed = false) {

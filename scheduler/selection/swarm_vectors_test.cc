@@ -51,7 +51,8 @@ TEST(SchedulingVectorsTest, HostCountersInSequences) {
                                        : PeerSpec::kDefaultConcurrentPieceCount;
       BringTo(swarm.AddPeer(id, TestSwarm::SomeHost(host), pieces), PeerState::kRunning, swarm.now);
     }
-    for (const Json& step : ExpectedBy(entry, "HEAD")["steps"]) {
+    const Json expected = ExpectedBy(entry, "HEAD");
+    for (const Json& step : expected["steps"]) {
       const auto words = step["step"].get<std::vector<std::string>>();
       absl::Status status;
       if (words[0] == "edge") {
