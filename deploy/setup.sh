@@ -4,6 +4,7 @@
 #   deploy/setup.sh build        compiler, libraries, Boost headers
 #   deploy/setup.sh quickstart   the same, and the web server that quickstart.sh uses as origin
 #   deploy/setup.sh test         the same, and the real servers that tests start
+#   deploy/setup.sh sanitize     the same, and what makes reports of sanitizers readable
 #
 # Runs as root or through sudo. A second run only checks and returns at once.
 set -euo pipefail
@@ -11,9 +12,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 what=${1:-build}
 case "$what" in
-  build | quickstart | test) ;;
+  build | quickstart | test | sanitize) ;;
   *)
-    echo "usage: $0 build|quickstart|test" >&2
+    echo "usage: $0 build|quickstart|test|sanitize" >&2
     exit 2
     ;;
 esac
@@ -34,6 +35,7 @@ packages=("${build_packages[@]}")
 case "$what" in
   quickstart) packages+=(nginx-light) ;;
   test) packages+=("${test_packages[@]}") ;;
+  sanitize) packages+=("${test_packages[@]}" llvm-19) ;;
 esac
 
 as_root() {

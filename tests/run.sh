@@ -11,7 +11,10 @@ cd "$root"
 preset=${1:-release}
 shift || true
 
-deploy/setup.sh test
+case "$preset" in
+  asan | tsan) deploy/setup.sh sanitize ;;
+  *) deploy/setup.sh test ;;
+esac
 
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset" -- -j "$(nproc)"
