@@ -31,6 +31,8 @@ class GarbageCollectorTest : public testing::Test {
     return task;
   }
   std::unique_ptr<GarbageCollector> Collector(GcOptions options = {}) {
+    // The disk of the machine is a real one and may be full.
+    options.policy.disk_high_percent = 101;
     return std::make_unique<GarbageCollector>(
         std::move(options),
         GarbageCollector::Collaborators{loop_.executor(), disk_, clock_, *storage_, Logger()},
