@@ -164,6 +164,9 @@ class AdminServersTest : public ::testing::Test {
   void TearDown() override {
     RunCoro(client_runtime_, servers_->Stop(milliseconds(0)));
     RunCoro(client_runtime_, client_.Stop());
+    // A thread may still let go of the other's executor: both end before the first is destroyed.
+    for (Runtime* runtime : {&admin_, &client_runtime_}) runtime->Stop();
+    for (Runtime* runtime : {&admin_, &client_runtime_}) runtime->Join();
   }
   HttpClient::Reply Get(std::uint16_t port, std::string_view path) {
     HttpClientRequest request;
