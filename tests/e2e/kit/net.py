@@ -62,6 +62,7 @@ class Host:
         self.name = name
         self.ip = ip
         self._outer = f"h{number}"
+        self._rate = None
         run("ip", "netns", "add", namespace)
         run("ip", "link", "add", self._outer, "type", "veth", "peer", "name", "eth0", "netns", namespace)
         run("ip", "link", "set", self._outer, "master", "br0", "up")
@@ -78,14 +79,28 @@ class Host:
 
     def shape(self, megabits_per_second):
         """Limits both directions with token buckets."""
-        rate = f"{megabits_per_second}mbit"
-        bucket = ("tbf", "rate", rate, "burst", "256kb", "latency", "200ms")
-        run("tc", "-n", self.namespace, "qdisc", "replace", "dev", "eth0", "root", *bucket)
-        run("tc", "qdisc", "replace", "dev", self._outer, "root", *bucket)
+        self._rate = megabits_per_second
+        bucket = ("tbf", "rate", f"{self._rate}mbit", "burst", "256kb", "latency", "200ms")
+        self._queue("replace", *bucket)
+
+    def _queue(self, action, *what):
+        run("tc", "-n", self.namespace, "qdisc", action, "dev", "eth0", "root", *what)
+        run("tc", "qdisc", action, "dev", self._outer, "root", *what)
 
     def cut(self):
-        """Takes the cable out."""
+        """Takes the cable out: the host knows at once."""
         run("ip", "link", "set", self._outer, "down")
 
     def mend(self):
         run("ip", "link", "set", self._outer, "up")
+
+    def swallow(self):
+        """Every packet is lost, and nobody is told."""
+        self._queue("replace", "blackhole")
+
+    def pass_on(self):
+        """Ends swallow(); the host is shaped as before."""
+        if self._rate is None:
+            self._queue("del")
+        else:
+            self.shape(self._rate)
