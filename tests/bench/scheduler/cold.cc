@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <grpcpp/health_check_service_interface.h>
@@ -46,8 +47,7 @@ class Seed final : public pb::dfdaemon::DfdaemonUpload::Service {
     }
     message.mutable_download_peer_back_to_source_started_request();
     stream->Write(message);
-    // That long the source takes.
-    std::this_thread::sleep_until(ready);
+    if (!SourceAnswers(ready)) return {grpc::StatusCode::CANCELLED, "the bench is over"};
     for (std::uint32_t i = 0; i < 4; ++i) {
       FillPiece(i, "",
                 *message.mutable_download_piece_back_to_source_finished_request()->mutable_piece());
@@ -64,9 +64,24 @@ class Seed final : public pb::dfdaemon::DfdaemonUpload::Service {
     return stream->Finish();
   }
 
+  void Stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
  private:
+  /// At that time; false when the bench ends before.
+  bool SourceAnswers(SteadyClock::time_point when) {
+    std::unique_lock lock(mutex_);
+    return !changed_.wait_until(lock, when, [this] { return stopped_; });
+  }
+
   pb::scheduler::Scheduler::Stub stub_;
   const std::chrono::duration<double> first_piece_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopped_ = false;
 };
 
 }  // namespace
@@ -109,6 +124,7 @@ nlohmann::json Cold(const LoadFlags& flags) {
           std::chrono::duration<float, std::milli>(conversation.latency()).count());
     }
   }
+  seed.Stop();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
   std::ranges::sort(latencies);
   return {{"tasks", flags.peers},
