@@ -145,8 +145,8 @@ class _Game:
     def _start(self, download):
         daemon = download.peer
         fault = self.faulty.get(daemon.host.name)
-        if fault is not None and fault.kind == "kill":
-            # dfget would only say that nobody listens.
+        if fault is not None and fault.kind in ("kill", "stop"):
+            # dfget would only say that nobody answers.
             download.waiting = True
             return
         arguments = ["--overwrite", "--content-for-calculating-task-id", self.name]
@@ -247,15 +247,15 @@ class _Game:
         daemon = self.daemons[fault.host]
         if fault.kind == "kill":
             daemon.start()
-            for download in self.downloads:
-                if download.peer is daemon and download.waiting:
-                    self._start(download)
         elif fault.kind == "stop":
             daemon.process.signal(signal.SIGCONT)
         elif fault.kind == "cut":
             daemon.host.mend()
         else:
             daemon.host.pass_on()
+        for download in self.downloads:
+            if download.peer is daemon and download.waiting:
+                self._start(download)
 
     def _repair(self):
         self._events = []

@@ -36,12 +36,24 @@ def make_file(path, size, seed=1):
 
 
 class Cluster:
-    def __init__(self, peers=3, seeds=1, with_manager=True, scheduler_extra=None, peer_extra=None):
+    """`peer_extra` goes into the configuration of every dfdaemon, `peer_options` into that of the one
+    named."""
+
+    def __init__(
+        self,
+        peers=3,
+        seeds=1,
+        with_manager=True,
+        scheduler_extra=None,
+        peer_extra=None,
+        peer_options=None,
+    ):
         self.directory = tempfile.mkdtemp(prefix="dragonfly-e2e-", dir=os.environ.get("DF_E2E_DIR"))
         os.chmod(self.directory, 0o755)
         self.network = Network()
         self.origin = self.manager = self.scheduler = None
         self.seeds, self.peers = [], []
+        self._peer_options = peer_options or {}
         try:
             self._start(peers, seeds, with_manager, scheduler_extra, peer_extra)
         except BaseException:
@@ -67,6 +79,7 @@ class Cluster:
         )
 
     def _daemon(self, name, seed, extra):
+        extra = {**(extra or {}), **self._peer_options.get(name, {})}
         return Dfdaemon(
             self.network.host(name),
             self.path(name),
