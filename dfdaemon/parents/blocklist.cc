@@ -53,4 +53,9 @@ bool ParentBlocklist::Blocked(const HostId& host, SteadyTime now) const {
   return found != hosts_.end() && now < found->second.blocked_until;
 }
 
+bool ParentBlocklist::Quarantined(const HostId& host, SteadyTime now) const {
+  const auto found = hosts_.find(host);
+  return found != hosts_.end() && found->second.lied && now < found->second.blocked_until;
+}
+
 }  // namespace dragonfly::dfdaemon

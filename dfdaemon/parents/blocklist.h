@@ -31,6 +31,8 @@ class ParentBlocklist {
   void Succeeded(const HostId& host);
 
   [[nodiscard]] bool Blocked(const HostId& host, SteadyTime now) const;
+  /// Blocked for lying: not to be used, whatever comes. Who only failed is better than nobody.
+  [[nodiscard]] bool Quarantined(const HostId& host, SteadyTime now) const;
   [[nodiscard]] std::size_t size() const { return hosts_.size(); }
 
  private:

@@ -32,6 +32,16 @@ TEST(ParentBlocklistTest, ThreeFailuresInARowBlock) {
   EXPECT_FALSE(blocklist.Blocked(HostId("10.0.0.2-b"), kNow));
 }
 
+TEST(ParentBlocklistTest, OnlyALiarIsQuarantined) {
+  ParentBlocklist blocklist;
+  for (int i = 0; i < 3; ++i) blocklist.Failed(kHost, kNow);
+  EXPECT_TRUE(blocklist.Blocked(kHost, kNow));
+  EXPECT_FALSE(blocklist.Quarantined(kHost, kNow));
+  blocklist.Lied(kHost, kNow);
+  EXPECT_TRUE(blocklist.Quarantined(kHost, kNow));
+  EXPECT_FALSE(blocklist.Quarantined(kHost, kNow + minutes(10)));
+}
+
 TEST(ParentBlocklistTest, ASuccessInBetweenStartsTheCountAnew) {
   ParentBlocklist blocklist;
   blocklist.Failed(kHost, kNow);

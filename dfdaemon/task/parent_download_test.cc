@@ -83,6 +83,57 @@ TEST_F(ParentDownloadTest, WhenTheParentDiesTheSchedulerNamesAnother) {
   EXPECT_GE(Count("reschedule"), 1);
 }
 
+// What blocks `parent` for its failures: a download that it breaks off again and again.
+class BlockedParentTest : public TaskFixture {
+ protected:
+  BlockedParentTest() {
+    parent.serve = [](PieceNumber) { return absl::UnavailableError("reset by peer"); };
+    Answer(From({&parent}));
+    for (const char* tag : {"first", "second"}) {
+      auto request = Request();
+      request.tag = tag;
+      EXPECT_EQ(Fetch(request).from_source, kPieces);
+    }
+    parent.serve = nullptr;
+  }
+
+  FakeParent& parent = parents_.Add("blocked", object_);
+};
+
+TEST_F(BlockedParentTest, IsLeftAloneWhileOthersServe) {
+  FakeParent& other = parents_.Add("other", object_);
+  Answer(From({&parent, &other}));
+  EXPECT_EQ(Fetch(Request()).from_peers, kPieces);
+  EXPECT_FALSE(parents_.served().contains("blocked"));
+}
+
+TEST_F(BlockedParentTest, IsUsedWhenNothingComesFromTheOthers) {
+  // Its parent might be this very node.
+  FakeParent& waiting = parents_.Add("waiting", object_);
+  waiting.offers = {0};
+  waiting.keeps_stream_open = true;
+  Answer(From({&parent, &waiting}));
+  const SteadyTime began = clock_.Now();
+  const Fetched fetched = Fetch(Request());
+  EXPECT_THAT(fetched.status, IsOk());
+  EXPECT_LT(clock_.Now() - began, std::chrono::seconds(5)) << "the block lasts for 10 s or more";
+  EXPECT_EQ(fetched.from_peers, kPieces);
+  EXPECT_EQ(parents_.served().at("blocked"), static_cast<int>(kPieces) - 1);
+}
+
+TEST_F(BlockedParentTest, IsUsedWhenThereIsNobodyElse) {
+  Answer(From({&parent}));
+  EXPECT_EQ(Fetch(Request()).from_peers, kPieces);
+}
+
+TEST_F(BlockedParentTest, GetsOneChanceInADownload) {
+  parent.serve = [](PieceNumber) { return absl::UnavailableError("reset by peer"); };
+  Answer(From({&parent}));
+  const int before = parents_.streams();
+  EXPECT_EQ(Fetch(Request()).from_source, kPieces);
+  EXPECT_EQ(parents_.streams(), before + 1);
+}
+
 TEST_F(ParentDownloadTest, AParentThatCannotBeAskedForThisTaskIsAskedForOthers) {
   FakeParent& parent = parents_.Add("a", object_);
   parent.serve = [](PieceNumber) { return absl::InvalidArgumentError("the id does not fit"); };

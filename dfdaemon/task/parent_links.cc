@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/async/sleep.h"
 #include "common/async/with_timeout.h"
 #include "common/base/strings.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 // Transfers from one parent that may fail in a row before the download leaves it.
 constexpr std::uint32_t kFailuresAllowed = 2;
+// How long a download goes without anything on offer before it turns to those that failed lately.
+constexpr auto kPatience = std::chrono::milliseconds(200);
 
 bool SamePeer(const CandidateParent& a, const CandidateParent& b) { return a.peer_id == b.peer_id; }
 
@@ -26,31 +29,71 @@ std::size_t ParentLinks::Add(const std::vector<CandidateParent>& candidates) {
       used_.push_back(candidate);
     }
     if (candidate.host_id == context_.self.host_id || context_.avoid.contains(candidate.host_id) ||
-        context_.env.blocklist.Blocked(candidate.host_id, now)) {
+        context_.env.blocklist.Quarantined(candidate.host_id, now)) {
       continue;
     }
-    bool known = false;
-    alive_.ForEach([&](ParentSlot slot) {
-      if (!SamePeer(links_[slot].candidate, candidate)) return;
-      known = true;
-      if (links_[slot].open_streams == 0) Open(slot, context_.picker.Missing());
-    });
-    if (known) continue;
-    const auto slot = set_.Add(candidate.is_seed);
-    if (!slot) break;
-    Link& link = links_[*slot];
-    link = Link{};
-    link.candidate = candidate;
-    link.generation = ++next_generation_;
-    link.load = context_.env.with.parents.WatchLoad(candidate, context_.self);
-    if (candidate.network) {
-      set_.SetLoad(*slot, {candidate.network->max_tx_bandwidth, candidate.network->tx_bandwidth});
+    if (context_.env.blocklist.Blocked(candidate.host_id, now)) {
+      HoldBack(candidate);
+    } else if (Take(candidate)) {
+      ++added;
     }
-    alive_.Add(*slot);
-    Open(*slot, context_.picker.Missing());
-    ++added;
+  }
+  if (alive_.empty()) return added + TakeHeldBack();
+  if (!held_back_.empty() && !std::exchange(reconsidering_, true)) {
+    context_.streams.Spawn(Reconsider(*this));
   }
   return added;
+}
+
+bool ParentLinks::Take(const CandidateParent& candidate) {
+  bool known = false;
+  alive_.ForEach([&](ParentSlot slot) {
+    if (!SamePeer(links_[slot].candidate, candidate)) return;
+    known = true;
+    if (links_[slot].open_streams == 0) Open(slot, context_.picker.Missing());
+  });
+  if (known) return false;
+  const auto slot = set_.Add(candidate.is_seed);
+  if (!slot) return false;
+  Link& link = links_[*slot];
+  link = Link{};
+  link.candidate = candidate;
+  link.generation = ++next_generation_;
+  link.load = context_.env.with.parents.WatchLoad(candidate, context_.self);
+  if (candidate.network) {
+    set_.SetLoad(*slot, {candidate.network->max_tx_bandwidth, candidate.network->tx_bandwidth});
+  }
+  alive_.Add(*slot);
+  Open(*slot, context_.picker.Missing());
+  return true;
+}
+
+void ParentLinks::HoldBack(const CandidateParent& candidate) {
+  bool known = given_another_chance_.contains(candidate.peer_id);
+  alive_.ForEach(
+      [&](ParentSlot slot) { known = known || SamePeer(links_[slot].candidate, candidate); });
+  for (const CandidateParent& held : held_back_) known = known || SamePeer(held, candidate);
+  if (!known) held_back_.push_back(candidate);
+}
+
+std::size_t ParentLinks::TakeHeldBack() {
+  std::size_t added = 0;
+  for (const CandidateParent& candidate : std::exchange(held_back_, {})) {
+    given_another_chance_.insert(candidate.peer_id);
+    if (Take(candidate)) ++added;
+  }
+  return added;
+}
+
+// The others may be waiting for this node just as it waits for them: when all of them have blocked the
+// one that has the content, nobody would ever begin.
+Awaitable<> ParentLinks::Reconsider(ParentLinks& self) {
+  while (!self.held_back_.empty()) {
+    co_await SleepFor(kPatience);
+    const PiecePicker& picker = self.context_.picker;
+    if (picker.in_flight() == 0 && !picker.AnyOffered(self.alive_)) (void)self.TakeHeldBack();
+  }
+  self.reconsidering_ = false;
 }
 
 void ParentLinks::AskFor(const std::vector<PieceNumber>& pieces) {
@@ -178,6 +221,8 @@ void ParentLinks::Silent(ParentSlot slot) {
 }
 
 void ParentLinks::CountFailure(ParentSlot slot, const absl::Status& status) {
+  // What else was under way when it was given up is the same failure.
+  if (!alive_.Has(slot)) return;
   Link& link = links_[slot];
   ++link.failures;
   const bool blocked =

@@ -34,8 +34,9 @@ class ParentLinks {
   };
   explicit ParentLinks(Context context) : context_(std::move(context)) {}
 
-  /// Takes candidates of the scheduler; those that are known, blocked or avoided are left out. A known
-  /// one whose stream has ended is asked anew. Returns how many are new.
+  /// Takes candidates of the scheduler; those that are known, quarantined or avoided are left out. A
+  /// known one whose stream has ended is asked anew. One that is blocked for its failures is taken when
+  /// nobody else is there, or nothing comes from the others. Returns how many are new.
   std::size_t Add(const std::vector<CandidateParent>& candidates);
   /// Asks all parents for further pieces.
   void AskFor(const std::vector<PieceNumber>& pieces);
@@ -86,6 +87,10 @@ class ParentLinks {
     std::uint32_t failures = 0;  // In a row.
   };
 
+  bool Take(const CandidateParent& candidate);
+  void HoldBack(const CandidateParent& candidate);
+  std::size_t TakeHeldBack();
+  static Awaitable<> Reconsider(ParentLinks& self);
   void Open(ParentSlot slot, std::vector<PieceNumber> pieces);
   static Awaitable<> Follow(ParentLinks& self, ParentSlot slot, std::uint64_t generation,
                             std::unique_ptr<PieceOffers> offers);
@@ -102,6 +107,9 @@ class ParentLinks {
   std::array<Link, kMaxParents> links_;
   std::vector<CandidateParent> used_;
   std::vector<CandidateParent> retired_;
+  std::vector<CandidateParent> held_back_;  // Blocked for their failures.
+  absl::flat_hash_set<PeerId> given_another_chance_;
+  bool reconsidering_ = false;
 };
 
 }  // namespace dragonfly::dfdaemon

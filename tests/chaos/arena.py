@@ -14,6 +14,8 @@ from records import check_records
 
 # A dfget that runs longer hangs: every fault is over after 6 s, and the content takes 2 s.
 DOWNLOAD_LIMIT = 60
+# What nothing in a plan explains, though it comes to a good end.
+SLOW = 15
 # Records are written by a thread of their own; what was received this long ago has one.
 RECORD_DELAY = 0.5
 
@@ -280,7 +282,7 @@ class _Game:
             "pieces_of_killed": self.pieces_kept,
             "problems": {kind: texts for kind, texts in self.problems.items() if texts},
         }
-        if result["problems"]:
+        if result["problems"] or seconds > SLOW:
             result["logs"] = self._keep_logs()
         return result
 
