@@ -16,6 +16,14 @@ absl::Status ErrorOf(sqlite3* db, int code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(text);
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+    case SQLITE_FORMAT:
+      return absl::InvalidArgumentError(text);
+    case SQLITE_READONLY:
+      return absl::PermissionDeniedError(text);
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(text);
     case SQLITE_BUSY:

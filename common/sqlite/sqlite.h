@@ -46,8 +46,10 @@ class SqliteStatement {
 class SqliteDb {
  public:
   /// Creates the file when absent. Errors of any call: DataLoss for a file that is damaged or no
-  /// database, ResourceExhausted for a full disk, AlreadyExists where a unique key is taken,
-  /// Unavailable when another process kept the file locked for 5 s, Internal for the rest.
+  /// database, InvalidArgument for a statement or value that the file cannot take (no such table),
+  /// PermissionDenied for writing where nothing may be written, ResourceExhausted for a full disk,
+  /// AlreadyExists where a unique key is taken, Unavailable when another process kept the file
+  /// locked for 5 s, Internal for the rest.
   static absl::StatusOr<SqliteDb> Open(const std::string& path);
   SqliteDb() = default;
   SqliteDb(SqliteDb&& other) noexcept;

@@ -6,26 +6,16 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
-#include "common/sqlite/sqlite.h"
+#include "dfdaemon/storage/record_db.h"
 #include "dfdaemon/storage/storage.h"
 
 namespace dragonfly::dfdaemon {
-
-/// What is recorded of a task, besides its pieces.
-struct TaskRow {
-  std::int64_t row = 0;  ///< Key in the database; never used twice in one process.
-  TaskSpec spec;
-  TaskTimes times;
-  /// Its pieces have to be compared with their checksums before use (after a power loss).
-  bool suspect = false;
-};
 
 /// The records on disk; docs/formats/storage.md describes them. Changes are queued and written by
 /// one thread in the order in which they came, a whole queue per transaction. Thread-safe after
@@ -36,9 +26,7 @@ class Metadata {
   using Ticket = std::uint64_t;
   using Warn = std::function<void(const std::string&)>;
 
-  /// Opens or creates the database at `path`. Compares `boot_id` with the last start's, and marks
-  /// every task as suspect if the machine went down without Close(true). DataLoss when the file is
-  /// damaged or has a layout that this version does not know.
+  /// See RecordDb::Open().
   static absl::StatusOr<std::unique_ptr<Metadata>> Open(const std::string& path,
                                                         const std::string& boot_id, Warn warn);
   /// Close(false).
@@ -70,57 +58,23 @@ class Metadata {
   absl::Status Close(bool clean);
 
  private:
-  struct PutTimesOp {
-    std::int64_t row;
-    TaskTimes times;
-  };
-  struct PutPieceOp {
-    std::int64_t row;
-    PieceRecord piece;
-  };
-  struct DropPieceOp {
-    std::int64_t row;
-    PieceNumber number;
-  };
-  struct DropTaskOp {
-    std::int64_t row;
-  };
-  struct ClearSuspectOp {
-    std::int64_t row;
-  };
-  using Op = std::variant<TaskRow, PutTimesOp, PutPieceOp, DropPieceOp, DropTaskOp, ClearSuspectOp>;
+  Metadata(RecordDb db, Warn warn)
+      : warn_(std::move(warn)), next_row_(db.last_row() + 1), db_(std::move(db)) {}
 
-  explicit Metadata(Warn warn) : warn_(std::move(warn)) {}
-
-  absl::Status Prepare();
-  absl::Status CheckBoot(const std::string& boot_id);
-  absl::Status SetMeta(std::string_view key, std::string_view value);
-  absl::StatusOr<std::vector<PieceRecord>> LoadPieces(std::int64_t row);
-  absl::StatusOr<HeaderList> LoadHeaders(std::int64_t row);
-
-  Ticket Queue(Op op) ABSL_LOCKS_EXCLUDED(mutex_);
-  Ticket QueueLocked(Op op) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Ticket Queue(RecordChange change) ABSL_LOCKS_EXCLUDED(mutex_);
+  Ticket QueueLocked(RecordChange change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteQueued();
-  absl::Status WriteBatch(const std::vector<Op>& batch);
-  absl::Status Apply(const TaskRow& op);
-  absl::Status Apply(const PutTimesOp& op);
-  absl::Status Apply(const PutPieceOp& op);
-  absl::Status Apply(const DropPieceOp& op);
-  absl::Status Apply(const DropTaskOp& op);
-  absl::Status Apply(const ClearSuspectOp& op);
 
   const Warn warn_;
-  std::atomic<std::int64_t> next_row_{1};
+  std::atomic<std::int64_t> next_row_;
 
-  // Used by Open() and Load(), then by the writing thread, then by Close().
-  SqliteDb db_;
-  SqliteStatement put_task_, put_header_, put_times_, put_piece_, drop_piece_, drop_pieces_,
-      drop_headers_, drop_task_, clear_suspect_;
+  // Used by Load(), then by the writing thread, then by Close().
+  RecordDb db_;
 
   Mutex mutex_;
   CondVar queued_;   // Something to write, or closing.
   CondVar written_;  // A batch ended, well or not.
-  std::vector<Op> queue_ ABSL_GUARDED_BY(mutex_);
+  std::vector<RecordChange> queue_ ABSL_GUARDED_BY(mutex_);
   Ticket last_queued_ ABSL_GUARDED_BY(mutex_) = 0;
   Ticket last_written_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status error_ ABSL_GUARDED_BY(mutex_);  // Of the last batch.

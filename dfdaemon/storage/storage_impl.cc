@@ -137,11 +137,15 @@ absl::Status StorageImpl::Load() {
       dropped.push_back(key);
       return;
     }
-    if (suspect) suspects.push_back(state);
     const MutexLock lock(mutex_);
-    content_bytes_ += state->layout().content_length();
     const Key name(state->kind(), state->id());
-    tasks_.emplace(name, Entry{std::move(state), {}});
+    // Twice only in a damaged file.
+    if (!tasks_.emplace(name, Entry{state, {}}).second) {
+      dropped.push_back(key);
+      return;
+    }
+    content_bytes_ += state->layout().content_length();
+    if (suspect) suspects.push_back(std::move(state));
   }));
   metadata_->Start();
   // Before any task of the same id can be created.

@@ -18,6 +18,7 @@
 
 #include "common/base/strings.h"
 #include "common/digest/digest.h"
+#include "common/sqlite/sqlite.h"
 #include "dfdaemon/storage/storage_test_util.h"
 
 namespace dragonfly::dfdaemon {
@@ -479,6 +480,25 @@ TEST_F(StorageTest, DiscardsDamagedMetadata) {
   ASSERT_TRUE(storage.ok()) << storage.status();
   EXPECT_THAT((*storage)->List(), IsEmpty());
   EXPECT_THAT(warnings, ElementsAre(HasSubstr("discarding")));
+}
+
+TEST_F(StorageTest, DiscardsMetadataWithOtherTables) {
+  {
+    (void)CreateTask(*Open(), "abc", 10, 25);
+  }
+  {
+    auto db = SqliteDb::Open(dir_.path() + "/metadata/storage.db");
+    ASSERT_TRUE(db.ok()) << db.status();
+    ASSERT_TRUE(
+        db->Execute("CREATE TRIGGER t AFTER UPDATE ON task BEGIN DELETE FROM piece; END").ok());
+  }
+  std::vector<std::string> warnings;
+  const auto storage = Storage::Open(
+      {.dir = dir_.path(), .keep = true, .warn = [&](const auto& w) { warnings.push_back(w); }},
+      clock_);
+  ASSERT_TRUE(storage.ok()) << storage.status();
+  EXPECT_THAT((*storage)->List(), IsEmpty());
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("not as they were made")));
 }
 
 TEST_F(StorageTest, KeepsNoDescriptorOfTasksThatNobodyUses) {
