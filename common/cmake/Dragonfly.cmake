@@ -43,6 +43,7 @@ endif()
 find_program(DRAGONFLY_SYMBOLIZER NAMES llvm-symbolizer-19 llvm-symbolizer llvm-symbolizer-14)
 if(DRAGONFLY_FUZZ)
   target_compile_options(dragonfly_sanitize INTERFACE -fsanitize=fuzzer-no-link)
+  add_custom_target(fuzz_targets)
 endif()
 
 # What every executable links besides: objects that have to stand in front of shared libraries
@@ -122,6 +123,9 @@ function(df_fuzz name)
     target_link_libraries(${name} PRIVATE ${DRAGONFLY_EXECUTABLE_DEPS} ${arg_DEPS})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz-bin)
+    add_dependencies(fuzz_targets ${name})
+    # For tests/fuzz/run.
+    file(WRITE ${CMAKE_BINARY_DIR}/fuzz-bin/${name}.corpus "${arg_CORPUS}\n")
   else()
     add_executable(${name}_corpus ${arg_SRCS} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus_main.cc)
     target_link_libraries(${name}_corpus PRIVATE ${DRAGONFLY_EXECUTABLE_DEPS} ${arg_DEPS})
