@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <functional>
+
 #include "common/base/strings.h"
 #include "common/ids/ids.h"
 #include "common/testing/matchers.h"
@@ -154,6 +157,73 @@ TEST_F(SchedulersTest, AsksTheNextOwnerWhenOneIsGone) {
   Know(both.endpoints());
   EXPECT_EQ(Run(Converse(client_, Peer(task.substr(0, 64)))), "done");
   EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
+}
+
+// Takes registrations and says nothing until told to.
+struct Silence {
+  std::atomic<bool> over = false;
+  Awaitable<absl::Status> operator()(FakeScheduler& scheduler, AnnounceStream& stream) const {
+    if (over) co_return co_await SendToSource(scheduler, stream);
+    while (auto message = co_await stream.Read()) scheduler.messages.Add(*message);
+    co_return absl::OkStatus();
+  }
+};
+
+// Whoever gets no answer loses this much, and remembers it for that long.
+class SilentSchedulerTest : public SchedulersTest {
+ protected:
+  static SchedulerClientOptions Impatient() {
+    SchedulerClientOptions options = ClientOptions();
+    options.first_answer_timeout = milliseconds(100);
+    return options;
+  }
+  void TearDown() override {
+    Run(impatient_.Stop());
+    SchedulersTest::TearDown();
+  }
+  std::string Converse(const std::string& task = std::string(64, 'a')) {
+    return Run(dragonfly::dfdaemon::Converse(impatient_, Peer(task)));
+  }
+
+  Silence silence_;
+  SchedulerDirectory remembering_{io_.executor(),
+                                  {.first = milliseconds(300), .longest = std::chrono::hours(1)}};
+  GrpcSchedulerClient impatient_{io_.executor(), Impatient(), channels_, remembering_, announcer_};
+};
+
+TEST_F(SilentSchedulerTest, CostsOneDownloadItsTimeNotEveryOne) {
+  scheduler_.announce = std::ref(silence_);
+  Run(Put(remembering_, {Live()}));
+  EXPECT_THAT(Converse(), HasSubstr("timed out after 100 ms"));
+  EXPECT_THAT(Converse(), HasSubstr("no scheduler answered the last registrations"));
+  EXPECT_EQ(scheduler_.messages.size(), 1U);
+  // Asked again after a while, and trusted again once it answers.
+  silence_.over = true;
+  EXPECT_TRUE(WaitFor([this] { return Converse() == "done"; }));
+  EXPECT_EQ(Converse(), "done");
+}
+
+TEST_F(SilentSchedulerTest, IsPassedOverWhileAnotherAnswers) {
+  scheduler_.announce = std::ref(silence_);
+  FakeScheduler other(calls_);
+  other.announce = SendToSource;
+  rpc::ServerOptions options;
+  options.listen = {"127.0.0.1:0"};
+  auto server = rpc::Server::Start(options, {&other}, calls_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const SchedulerEndpoint answering{"other", "127.0.0.1",
+                                    static_cast<std::uint16_t>((*server)->port()), 1};
+  const SchedulerSet both({Live(), answering});
+  std::string task;
+  for (int i = 10000; task.empty() || both.Pick(TaskId(task))->port != port(); ++i) {
+    task = StrCat(i, std::string(59, 'a'));
+  }
+  Run(Put(remembering_, both.endpoints()));
+  EXPECT_THAT(Converse(task), HasSubstr("timed out"));
+  EXPECT_EQ(Converse(task), "done");
+  EXPECT_EQ(scheduler_.messages.size(), 1U);
+  Run(impatient_.Stop());
+  Run((*server)->Drain(Duration::zero()));
 }
 
 TEST_F(SchedulersTest, SaysThatThereIsNoScheduler) {

@@ -29,6 +29,7 @@ class Conversation final : public PeerConversation {
     TaskGroup& group;
     Announcer& announcer;
     rpc::ChannelPool& channels;
+    SchedulerDirectory& directory;
     const SchedulerClientOptions& options;
   };
 
@@ -73,9 +74,22 @@ class Conversation final : public PeerConversation {
     auto answer = co_await WithTimeout(stream_->Read(), owner_.options.first_answer_timeout,
                                        "wait for the scheduler's answer");
     if (absl::IsDeadlineExceeded(answer.status())) {
+      const Duration pause = owner_.directory.Silent(scheduler_, std::chrono::steady_clock::now());
+      Warn(StrCat("took a registration and did not answer, not asked again for ",
+                  std::chrono::duration_cast<std::chrono::seconds>(pause).count(), " s"));
       co_return absl::UnavailableError(answer.status().message());
     }
+    // A refusal is an answer too; a stream that broke, or that the driver let go, is none.
+    const bool answered =
+        !absl::IsUnavailable(answer.status()) && !absl::IsCancelled(answer.status());
+    if (answered && owner_.directory.Answered(scheduler_)) Warn("answers again");
     co_return std::move(answer);
+  }
+
+  void Warn(std::string_view text) const {
+    if (owner_.options.warn) {
+      owner_.options.warn(StrCat("scheduler ", scheduler_.address(), " ", text));
+    }
   }
 
   // Not before the first answer: until then the stream may have to be opened anew.
@@ -119,15 +133,15 @@ Awaitable<absl::StatusOr<std::unique_ptr<PeerConversation>>> GrpcSchedulerClient
 
   bool announced = false;
   while (true) {
+    const SteadyTime now = std::chrono::steady_clock::now();
     CO_ASSIGN_OR_RETURN(const SchedulerEndpoint scheduler,
-                        directory_.current()->Pick(peer.task_id));
-    CO_ASSIGN_OR_RETURN(const auto channel,
-                        channels_.Get(scheduler.address(), std::chrono::steady_clock::now()));
+                        directory_.ForRegistration(peer.task_id, now));
+    CO_ASSIGN_OR_RETURN(const auto channel, channels_.Get(scheduler.address(), now));
     auto stream = std::make_shared<ConversationStream>(executor_, peer, registration);
     const absl::Status opened = co_await stream->Open(channel);
     if (opened.ok()) {
       co_return std::make_unique<Conversation>(
-          Conversation::Owner{group_, announcer_, channels_, options_}, scheduler,
+          Conversation::Owner{group_, announcer_, channels_, directory_, options_}, scheduler,
           std::move(stream));
     }
     if (absl::IsNotFound(opened) && !announced) {
@@ -145,9 +159,9 @@ Awaitable<absl::StatusOr<std::unique_ptr<PeerConversation>>> GrpcSchedulerClient
 }
 
 Awaitable<absl::Status> GrpcSchedulerClient::DeleteTask(HostId host, TaskId task) {
-  CO_ASSIGN_OR_RETURN(const SchedulerEndpoint scheduler, directory_.current()->Pick(task));
-  CO_ASSIGN_OR_RETURN(const auto channel,
-                      channels_.Get(scheduler.address(), std::chrono::steady_clock::now()));
+  const SteadyTime now = std::chrono::steady_clock::now();
+  CO_ASSIGN_OR_RETURN(const SchedulerEndpoint scheduler, directory_.OwnerOf(task, now));
+  CO_ASSIGN_OR_RETURN(const auto channel, channels_.Get(scheduler.address(), now));
   const auto stub = pb::scheduler::Scheduler::NewStub(channel);
   pb::scheduler::DeleteTaskRequest request;
   request.set_host_id(host.str());
@@ -158,9 +172,9 @@ Awaitable<absl::Status> GrpcSchedulerClient::DeleteTask(HostId host, TaskId task
 }
 
 Awaitable<absl::StatusOr<pb::common::Task>> GrpcSchedulerClient::StatTask(TaskId task) {
-  CO_ASSIGN_OR_RETURN(const SchedulerEndpoint scheduler, directory_.current()->Pick(task));
-  CO_ASSIGN_OR_RETURN(const auto channel,
-                      channels_.Get(scheduler.address(), std::chrono::steady_clock::now()));
+  const SteadyTime now = std::chrono::steady_clock::now();
+  CO_ASSIGN_OR_RETURN(const SchedulerEndpoint scheduler, directory_.OwnerOf(task, now));
+  CO_ASSIGN_OR_RETURN(const auto channel, channels_.Get(scheduler.address(), now));
   const auto stub = pb::scheduler::Scheduler::NewStub(channel);
   pb::scheduler::StatTaskRequest request;
   request.set_host_id(options_.host_id.str());
