@@ -1,12 +1,22 @@
 #include "common/async/runtime.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 
 namespace dragonfly {
+
+std::size_t AllowedCpuCount() {
+  cpu_set_t allowed;
+  // Fails on machines with more CPUs than the set has room for.
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+    return std::max(1U, std::thread::hardware_concurrency());
+  }
+  return static_cast<std::size_t>(std::max(1, CPU_COUNT(&allowed)));
+}
 
 Runtime::Runtime(const std::string& name, std::size_t threads) {
   threads = std::max<std::size_t>(threads, 1);

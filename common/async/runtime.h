@@ -14,6 +14,10 @@
 
 namespace dragonfly {
 
+/// CPUs that this process may run on; at least 1. std::thread::hardware_concurrency() counts those
+/// of the machine.
+[[nodiscard]] std::size_t AllowedCpuCount();
+
 /// A few threads, each running an io_context of its own, so that every executor it hands out is
 /// serial. Thread-safe after construction.
 class Runtime {

@@ -1,7 +1,5 @@
 #include "scheduler/app/scheduler_app.h"
 
-#include <algorithm>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -38,8 +36,6 @@ std::optional<rpc::TlsFiles> FilesOf(const std::optional<TlsConfig>& tls) {
   return rpc::TlsFiles{tls->ca_cert, tls->cert, tls->key};
 }
 
-std::size_t ShardCount() { return std::max(1U, std::thread::hardware_concurrency()); }
-
 SchedulerService::Options ServiceOptions(const Config& config) {
   SchedulerService::Options options;
   options.scheduler_cluster_id = config.manager.scheduler_cluster_id;
@@ -61,7 +57,7 @@ class App final : public SchedulerApp {
       : config_(config),
         dynconfig_(std::move(dynconfig)),
         log_(std::move(log)),
-        stats_({.host_traffic = config.metrics.enable_host}),
+        stats_({.host_traffic = config.metrics.enable_host}, clock_),
         stops_(log_) {}
   ~App() override {
     Stop();
@@ -227,7 +223,7 @@ class App final : public SchedulerApp {
   const SystemClock clock_;
 
   // Threads outlive what runs on them.
-  Runtime shards_{"shard", ShardCount()};
+  Runtime shards_{"shard", AllowedCpuCount()};
   Runtime io_{"io", 1};
   Runtime admin_{"admin", 1};
   BlockingPool disk_{1};

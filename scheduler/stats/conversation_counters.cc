@@ -1,7 +1,11 @@
 #include "scheduler/stats/conversation_counters.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
+#include <string>
+#include <utility>
 
 #include "common/base/types.h"
 
@@ -32,32 +36,22 @@ std::size_t IndexOf(const PieceLabels& labels) {
          HostIndex(labels.host);
 }
 
-prometheus::Summary::Quantiles Objectives() {
-  return {{0.5, 0.05}, {0.9, 0.01}, {0.95, 0.005}, {0.99, 0.001}};
-}
-
 double Millis(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
 }  // namespace
 
-const char* TaskSizeLevel(std::int64_t content_length) {
-  struct Level {
-    std::uint64_t below;
-    const char* name;
-  };
-  static constexpr Level kLevels[] = {
-      {1 * kMiB, "1"},    {4 * kMiB, "2"},    {8 * kMiB, "3"},    {16 * kMiB, "4"},
-      {32 * kMiB, "5"},   {64 * kMiB, "6"},   {128 * kMiB, "7"},  {256 * kMiB, "8"},
-      {512 * kMiB, "9"},  {1 * kGiB, "10"},   {4 * kGiB, "11"},   {8 * kGiB, "12"},
-      {16 * kGiB, "13"},  {32 * kGiB, "14"},  {64 * kGiB, "15"},  {128 * kGiB, "16"},
-      {256 * kGiB, "17"}, {512 * kGiB, "18"}, {1024 * kGiB, "19"}};
-  if (content_length <= 0) return "0";
-  for (const Level& level : kLevels) {
-    if (static_cast<std::uint64_t>(content_length) < level.below) return level.name;
-  }
-  return "20";
+std::size_t TaskSizeLevel(std::int64_t content_length) {
+  static constexpr std::uint64_t kSteps[] = {
+      1 * kMiB,   4 * kMiB,   8 * kMiB, 16 * kMiB, 32 * kMiB, 64 * kMiB,  128 * kMiB,
+      256 * kMiB, 512 * kMiB, 1 * kGiB, 4 * kGiB,  8 * kGiB,  16 * kGiB,  32 * kGiB,
+      64 * kGiB,  128 * kGiB, 256 * kGiB, 512 * kGiB, 1024 * kGiB};
+  static_assert(std::size(kSteps) + 2 == kTaskSizeLevels);
+  if (content_length <= 0) return 0;
+  const auto* const above =
+      std::ranges::upper_bound(kSteps, static_cast<std::uint64_t>(content_length));
+  return static_cast<std::size_t>(above - kSteps) + 1;
 }
 
 template <std::size_t kSets>
@@ -101,8 +95,13 @@ void SchedulerStats::ConversationCounters::Count(Indexed<kPieceSets>& family,
   family.At(IndexOf(labels), make).Increment(by);
 }
 
-SchedulerStats::ConversationCounters::ConversationCounters(prometheus::Registry& registry,
+SchedulerStats::ConversationCounters::ConversationCounters(MetricsPage& page, const Clock& clock,
                                                            bool host_traffic)
+    : ConversationCounters(page, page.registry(), clock, host_traffic) {}
+
+SchedulerStats::ConversationCounters::ConversationCounters(MetricsPage& page,
+                                                           prometheus::Registry& registry,
+                                                           const Clock& clock, bool host_traffic)
     : registered_(registry, "register_peer_total", "Counter of the number of the register peer."),
       register_failed_(registry, "register_peer_failure_total",
                        "Counter of the number of failed of the register peer."),
@@ -126,15 +125,15 @@ SchedulerStats::ConversationCounters::ConversationCounters(prometheus::Registry&
       pieces_failed_(registry, "download_piece_finished_failure_total",
                      "Counter of the number of failed of the download piece."),
       traffic_(registry, "traffic", "Counter of the number of traffic."),
-      durations_(prometheus::BuildSummary()
-                     .Name(kPrefix + "download_peer_duration_milliseconds")
-                     .Help("Summary of the time each peer downloading.")
-                     .Register(registry)),
-      scheduling_(prometheus::BuildSummary()
-                      .Name(kPrefix + "schedule_duration_milliseconds")
-                      .Help("Summary of the time each scheduling.")
-                      .Register(registry)
-                      .Add({}, Objectives(), std::chrono::minutes(10))) {
+      clock_(clock),
+      durations_(std::make_shared<SummaryFamily>(kPrefix + "download_peer_duration_milliseconds",
+                                                 "Summary of the time each peer downloading.",
+                                                 clock)),
+      scheduling_(std::make_shared<SummaryFamily>(kPrefix + "schedule_duration_milliseconds",
+                                                  "Summary of the time each scheduling.", clock)),
+      scheduling_durations_(scheduling_->Add({})) {
+  page.Add(durations_);
+  page.Add(scheduling_);
   if (host_traffic) {
     host_traffic_ = std::make_unique<LabeledCounter<6>>(
         registry, kPrefix + "host_traffic", "Counter of the number of per host traffic.",
@@ -181,10 +180,14 @@ void SchedulerStats::ConversationCounters::BackToSourceFailed(const PeerLabels& 
 
 void SchedulerStats::ConversationCounters::PeerSucceeded(std::int64_t content_length,
                                                          Duration since_created) {
-  durations_
-      .Add({{"task_size_level", TaskSizeLevel(content_length)}}, Objectives(),
-           std::chrono::minutes(10))
-      .Observe(Millis(since_created));
+  const std::size_t level = TaskSizeLevel(content_length);
+  std::atomic<Summary*>& slot = durations_by_level_[level];
+  Summary* summary = slot.load(std::memory_order_acquire);
+  if (summary == nullptr) {
+    summary = &durations_->Add({{"task_size_level", std::to_string(level)}});
+    slot.store(summary, std::memory_order_release);
+  }
+  summary->Observe(Millis(since_created), clock_.Now());
 }
 
 void SchedulerStats::ConversationCounters::PieceFinished(const PieceLabels& labels,
@@ -209,7 +212,7 @@ void SchedulerStats::ConversationCounters::HostBytes(HostTraffic direction, Task
 }
 
 void SchedulerStats::ConversationCounters::Scheduled(Duration since_asked) {
-  scheduling_.Observe(Millis(since_asked));
+  scheduling_durations_.Observe(Millis(since_asked), clock_.Now());
 }
 
 }  // namespace dragonfly::scheduler

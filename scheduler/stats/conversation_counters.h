@@ -8,9 +8,10 @@
 
 #include <prometheus/family.h>
 #include <prometheus/registry.h>
-#include <prometheus/summary.h>
 
+#include "common/metrics/exposition.h"
 #include "common/metrics/labeled.h"
+#include "common/metrics/summary.h"
 #include "scheduler/stats/scheduler_stats.h"
 
 namespace dragonfly::scheduler {
@@ -20,7 +21,7 @@ namespace dragonfly::scheduler {
 /// scheduler/metrics/metrics.go, v2.4.0.
 class SchedulerStats::ConversationCounters final : public SchedulingMetrics {
  public:
-  ConversationCounters(prometheus::Registry& registry, bool host_traffic);
+  ConversationCounters(MetricsPage& page, const Clock& clock, bool host_traffic);
 
   void PeerRegistered(const PeerLabels& labels) override;
   void PeerRegisterFailed(const PeerLabels& labels) override;
@@ -39,6 +40,9 @@ class SchedulerStats::ConversationCounters final : public SchedulingMetrics {
   void Scheduled(Duration since_asked) override;
 
  private:
+  ConversationCounters(MetricsPage& page, prometheus::Registry& registry, const Clock& clock,
+                       bool host_traffic);
+
   /// A family whose counters are made when they are first counted, and found by index then.
   template <std::size_t kSets>
   class Indexed {
@@ -72,8 +76,11 @@ class SchedulerStats::ConversationCounters final : public SchedulingMetrics {
   Indexed<kPieceSets> pieces_failed_;
   Indexed<kPieceSets> traffic_;
   std::unique_ptr<LabeledCounter<6>> host_traffic_;
-  prometheus::Family<prometheus::Summary>& durations_;
-  prometheus::Summary& scheduling_;
+  const Clock& clock_;
+  std::shared_ptr<SummaryFamily> durations_;
+  std::array<std::atomic<Summary*>, kTaskSizeLevels> durations_by_level_{};
+  std::shared_ptr<SummaryFamily> scheduling_;
+  Summary& scheduling_durations_;
 };
 
 }  // namespace dragonfly::scheduler

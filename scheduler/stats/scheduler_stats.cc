@@ -6,10 +6,9 @@
 
 namespace dragonfly::scheduler {
 
-SchedulerStats::SchedulerStats(const SchedulerStatsOptions& options)
+SchedulerStats::SchedulerStats(const SchedulerStatsOptions& options, const Clock& clock)
     : calls_(std::make_unique<CallCounters>(page_.registry())),
-      conversations_(
-          std::make_unique<ConversationCounters>(page_.registry(), options.host_traffic)) {
+      conversations_(std::make_unique<ConversationCounters>(page_, clock, options.host_traffic)) {
   AddVersionGauge(page_.registry(), "dragonfly_scheduler_version");
 }
 

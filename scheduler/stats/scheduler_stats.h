@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
+#include "common/base/clock.h"
 #include "common/metrics/exposition.h"
 #include "scheduler/rpc/scheduler_metrics.h"
 #include "scheduler/selection/scheduling_metrics.h"
@@ -16,7 +19,8 @@ struct SchedulerStatsOptions {
 /// Everything on the scheduler's metrics page. Thread-safe.
 class SchedulerStats {
  public:
-  explicit SchedulerStats(const SchedulerStatsOptions& options);
+  /// The clock outlives it.
+  SchedulerStats(const SchedulerStatsOptions& options, const Clock& clock);
   ~SchedulerStats();
   SchedulerStats(const SchedulerStats&) = delete;
   SchedulerStats& operator=(const SchedulerStats&) = delete;
@@ -34,7 +38,8 @@ class SchedulerStats {
   std::unique_ptr<ConversationCounters> conversations_;
 };
 
-/// The label task_size_level of a content length; -1 is unknown.
-[[nodiscard]] const char* TaskSizeLevel(std::int64_t content_length);
+/// The label task_size_level of a content length, a number; -1 is unknown.
+[[nodiscard]] std::size_t TaskSizeLevel(std::int64_t content_length);
+inline constexpr std::size_t kTaskSizeLevels = 21;
 
 }  // namespace dragonfly::scheduler

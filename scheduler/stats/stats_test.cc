@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
 #include "scheduler/stats/scheduler_stats.h"
@@ -60,7 +61,8 @@ std::set<std::string> Families(const std::string& page) {
 }
 
 TEST(SchedulerStatsTest, HasTheFamiliesOfTheGoldenFile) {
-  SchedulerStats stats({.host_traffic = true});
+  const FakeClock clock;
+  SchedulerStats stats({.host_traffic = true}, clock);
   CountEverything(stats);
   const auto golden = ReadFile(TestDataFile("scheduler-metrics.txt"));
   ASSERT_THAT(golden, IsOk());
@@ -74,7 +76,8 @@ TEST(SchedulerStatsTest, HasTheFamiliesOfTheGoldenFile) {
 }
 
 TEST(SchedulerStatsTest, CountsUnderTheLabelsOfTheOriginal) {
-  SchedulerStats stats({});
+  const FakeClock clock;
+  SchedulerStats stats({}, clock);
   auto& peers = stats.scheduling_metrics();
   const PeerLabels labels{Priority::kLevel6, TaskKind::kPersistentCache, HostType::kSuper};
   peers.PeerRegistered(labels);
@@ -92,7 +95,8 @@ TEST(SchedulerStatsTest, CountsUnderTheLabelsOfTheOriginal) {
 }
 
 TEST(SchedulerStatsTest, OpenConversationsGoUpAndDown) {
-  SchedulerStats stats({});
+  const FakeClock clock;
+  SchedulerStats stats({}, clock);
   auto& calls = stats.scheduler_metrics();
   calls.ConversationOpened();
   calls.ConversationOpened();
@@ -106,25 +110,36 @@ TEST(SchedulerStatsTest, OpenConversationsGoUpAndDown) {
 TEST(SchedulerStatsTest, CountsBytesPerHostOnlyWhenAskedTo) {
   HostInfo host;
   host.id = HostId("h1");
-  SchedulerStats off({});
+  const FakeClock clock;
+  SchedulerStats off({}, clock);
   off.scheduling_metrics().HostBytes(SchedulingMetrics::HostTraffic::kUpload, TaskKind::kStandard,
                                      host, 7);
   EXPECT_THAT(off.page().Render(), Not(HasSubstr("host_traffic")));
-  SchedulerStats on({.host_traffic = true});
+  SchedulerStats on({.host_traffic = true}, clock);
   on.scheduling_metrics().HostBytes(SchedulingMetrics::HostTraffic::kUpload, TaskKind::kStandard,
                                     host, 7);
   EXPECT_THAT(on.page().Render(), HasSubstr("host_id=\"h1\""));
 }
 
+TEST(SchedulerStatsTest, SummarisesDownloadsBySize) {
+  const FakeClock clock;
+  SchedulerStats stats({}, clock);
+  stats.scheduling_metrics().PeerSucceeded(5 << 20, milliseconds(40));
+  stats.scheduling_metrics().PeerSucceeded(5 << 20, milliseconds(40));
+  EXPECT_THAT(stats.page().Render(),
+              HasSubstr("dragonfly_scheduler_download_peer_duration_milliseconds_sum"
+                        "{task_size_level=\"3\"} 80\n"));
+}
+
 TEST(SchedulerStatsTest, SizeLevelsFollowTheOriginalsSteps) {
-  EXPECT_STREQ(TaskSizeLevel(-1), "0");
-  EXPECT_STREQ(TaskSizeLevel(0), "0");
-  EXPECT_STREQ(TaskSizeLevel(1), "1");
-  EXPECT_STREQ(TaskSizeLevel(1 << 20), "2");
-  EXPECT_STREQ(TaskSizeLevel((4LL << 20) - 1), "2");
-  EXPECT_STREQ(TaskSizeLevel(1LL << 30), "11");
-  EXPECT_STREQ(TaskSizeLevel((1LL << 40) - 1), "19");
-  EXPECT_STREQ(TaskSizeLevel(1LL << 40), "20");
+  EXPECT_EQ(TaskSizeLevel(-1), 0U);
+  EXPECT_EQ(TaskSizeLevel(0), 0U);
+  EXPECT_EQ(TaskSizeLevel(1), 1U);
+  EXPECT_EQ(TaskSizeLevel(1 << 20), 2U);
+  EXPECT_EQ(TaskSizeLevel((4LL << 20) - 1), 2U);
+  EXPECT_EQ(TaskSizeLevel(1LL << 30), 11U);
+  EXPECT_EQ(TaskSizeLevel((1LL << 40) - 1), 19U);
+  EXPECT_EQ(TaskSizeLevel(1LL << 40), 20U);
 }
 
 }  // namespace
