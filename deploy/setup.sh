@@ -28,7 +28,7 @@ build_packages=(
   curl iproute2 openssl procps python3
 )
 test_packages=(
-  containerd docker-registry mariadb-server nginx-light redis-server runc skopeo
+  containerd docker-registry e2fsprogs mariadb-server nginx-light redis-server runc skopeo
 )
 
 packages=("${build_packages[@]}")

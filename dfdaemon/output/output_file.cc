@@ -290,7 +290,12 @@ absl::Status PlaceOutputBlocking(const OutputRequest& request, const OutputConte
   const int link_error = errno;
   if (request.force_hard_link) return Failure(link_error, "hard link to", request.path);
   if (request.is_range) return absl::OkStatus();
-  if (content.fd < 0) return absl::InternalError(StrCat("copy to ", request.path, ": no content"));
+  if (content.fd < 0) {
+    // Only to learn why.
+    const Fd again(::open(content.path.c_str(), O_RDONLY | O_CLOEXEC));
+    return Failure(again.valid() ? EAGAIN : errno, StrCat("copy to ", request.path, ": open"),
+                   content.path);
+  }
   if (const auto placed = PlaceUnnamed(request, content, how)) return *placed;
   return PlaceNamed(request, content, how);
 }

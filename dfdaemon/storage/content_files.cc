@@ -100,7 +100,7 @@ absl::Status ContentFiles::Remove(TaskKind kind, const TaskId& id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> ContentFiles::Length(TaskKind kind, const TaskId& id) const {
+absl::StatusOr<FileStamp> ContentFiles::Stamp(TaskKind kind, const TaskId& id) const {
   const std::string path = Path(kind, id);
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
@@ -108,7 +108,10 @@ absl::StatusOr<std::uint64_t> ContentFiles::Length(TaskKind kind, const TaskId& 
     return DiskError(errno, StrCat("stat ", path));
   }
   if (!S_ISREG(info.st_mode)) return absl::NotFoundError(StrCat(path, " is not a file"));
-  return static_cast<std::uint64_t>(info.st_size);
+  return FileStamp{
+      .inode = info.st_ino,
+      .length = static_cast<std::uint64_t>(info.st_size),
+      .changed_at = std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
 }
 
 FileDescriptor ContentFiles::Open(TaskKind kind, const TaskId& id, int flags) const {

@@ -27,6 +27,15 @@ class FileDescriptor {
   int fd_;
 };
 
+/// Tells whether a file is the one it was and has the bytes it had, as far as stat() knows.
+struct FileStamp {
+  std::uint64_t inode = 0;
+  std::uint64_t length = 0;     ///< Bytes.
+  std::int64_t changed_at = 0;  ///< Of the bytes; nanoseconds since 1970.
+
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 /// `what` with the system's text for `error`. ResourceExhausted "no space left: …" when the disk,
 /// the quota or the largest file size is reached, else Internal.
 absl::Status DiskError(int error, std::string_view what);
@@ -45,8 +54,8 @@ class ContentFiles {
   absl::Status Create(TaskKind kind, const TaskId& id, std::uint64_t length);
   /// OK also when there is none.
   absl::Status Remove(TaskKind kind, const TaskId& id);
-  /// NotFound, or the length in bytes.
-  absl::StatusOr<std::uint64_t> Length(TaskKind kind, const TaskId& id) const;
+  /// NotFound when there is no file of that name.
+  absl::StatusOr<FileStamp> Stamp(TaskKind kind, const TaskId& id) const;
   [[nodiscard]] FileDescriptor Open(TaskKind kind, const TaskId& id, int flags) const;
 
   /// Removes every file for which `keep` is false, and folders that are empty then.

@@ -144,10 +144,16 @@ class StoredTask {
   virtual absl::StatusOr<Claim> ClaimPiece(PieceNumber number) = 0;
   /// Forgets a finished piece whose bytes turned out to be damaged; tells listeners kPieceReleased.
   virtual void DropPiece(PieceNumber number) = 0;
+  /// The same for bytes that the content file lost by itself: Storage::Inspect() replaces the file.
+  virtual void DropDamagedPiece(PieceNumber number) = 0;
   /// Reads a finished piece and compares its checksum; blocks. DataLoss (and the piece is dropped)
   /// when the bytes are not what was committed or cannot be read; NotFound when it is not finished.
   /// A piece without a checksum passes.
   virtual absl::Status VerifyPiece(PieceNumber number) = 0;
+  /// False when the content file of a complete task is not as its last piece left it, because it was
+  /// changed, cut, replaced or removed by somebody else (an output path may be a hard link to it), or
+  /// when a damaged piece was dropped. Blocks for one stat().
+  [[nodiscard]] virtual bool Intact() const = 0;
 
   virtual void MarkFinished() = 0;  ///< Sets finished_at, clears failed_at.
   virtual void MarkFailed() = 0;    ///< Sets failed_at.
@@ -227,6 +233,11 @@ class Storage {
   /// The same, but FailedPrecondition when the task is pinned or was used after `not_used_since`:
   /// for garbage collection, whose choice may be out of date.
   virtual absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) = 0;
+
+  /// Compares the pieces of a task that is not Intact() with their checksums, and removes it when one
+  /// is wrong, so that a new download begins with a new file. Blocks. True when it was removed. Not to
+  /// be called while the task is downloaded.
+  virtual absl::StatusOr<bool> Inspect(TaskKind kind, const TaskId& id) = 0;
 
   [[nodiscard]] virtual absl::StatusOr<DiskUsage> Usage() const = 0;
 };

@@ -25,6 +25,8 @@ constexpr std::uint32_t kMaxPieces = 1U << 24U;
 constexpr auto kMetadataTimeout = std::chrono::seconds(10);
 // Longest time that a clean stop spends on writing content back.
 constexpr auto kSyncTimeout = std::chrono::seconds(10);
+// From the last write of a piece to the time in its record, which is taken a little earlier or later.
+constexpr auto kPublishTime = std::chrono::seconds(2);
 
 std::string KernelBootId() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -171,13 +173,18 @@ std::shared_ptr<TaskState> StorageImpl::Restore(TaskRow row,
   if (!IsHexTaskId(spec.id.str()) || spec.kind > TaskKind::kPersistentCache) return nullptr;
   const auto layout = PieceLayout::Create(spec.content_length, spec.piece_length);
   if (!layout.ok() || layout->piece_count() > kMaxPieces) return nullptr;
-  const auto length = files_->Length(spec.kind, spec.id);
-  if (!length.ok() || *length != spec.content_length) return nullptr;
+  const auto stamp = files_->Stamp(spec.kind, spec.id);
+  if (!stamp.ok() || stamp->length != spec.content_length) return nullptr;
   const bool suspect = row.suspect;
   auto state = std::make_shared<TaskState>(std::move(row), *layout, metadata_, clock_);
   for (const PieceRecord& piece : pieces) {
     if (!state->RestorePiece(piece, !suspect)) return nullptr;
   }
+  if (!state->settled()) return state;
+  state->Settle(*stamp);
+  const auto last_piece = state->last_piece_at().time_since_epoch() + kPublishTime;
+  // Somebody else wrote into it since.
+  if (std::chrono::nanoseconds(stamp->changed_at) > last_piece) state->Doubt();
   return state;
 }
 
@@ -319,7 +326,8 @@ absl::Status StorageImpl::CreateContent(const TaskSpec& spec) {
     const DiskUsage usage = WithThreshold(disk);
     if (usage.available < spec.content_length) {
       return absl::ResourceExhaustedError(StrCat("no space left: content of ", spec.content_length,
-                                                 " bytes, available ", usage.available));
+                                                 " bytes, available ", usage.available, " in ",
+                                                 options_.dir));
     }
     content_bytes_ += spec.content_length;
     last_removal = last_removal_;
@@ -343,12 +351,32 @@ absl::Status StorageImpl::RemoveUnused(TaskKind kind, const TaskId& id, WallTime
   return RemoveTask(Key(kind, id), not_used_since);
 }
 
-absl::Status StorageImpl::RemoveTask(const Key& key, std::optional<WallTime> not_used_since) {
+absl::StatusOr<bool> StorageImpl::Inspect(TaskKind kind, const TaskId& id) {
+  const Key key(kind, id);
+  std::shared_ptr<StoredTaskHandle> handle;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = tasks_.find(key);
+    if (found == tasks_.end() || found->second.state->removed()) return false;
+    handle = HandleOf(found->second);
+  }
+  if (handle->Intact() || handle->Recheck()) return false;
+  options_.warn(StrCat("content was changed or damaged, it will be fetched again: ",
+                       files_->Path(kind, id)));
+  RETURN_IF_ERROR(RemoveTask(key, std::nullopt, handle->state().get()));
+  return true;
+}
+
+absl::Status StorageImpl::RemoveTask(const Key& key, std::optional<WallTime> not_used_since,
+                                     const TaskState* only) {
   std::shared_ptr<TaskState> state;
   {
     const MutexLock lock(mutex_);
     while (busy_.contains(key)) idle_.Wait(mutex_);
     const auto found = tasks_.find(key);
+    if (only != nullptr && (found == tasks_.end() || found->second.state.get() != only)) {
+      return absl::OkStatus();
+    }
     if (found == tasks_.end()) return absl::NotFoundError("no such task");
     state = found->second.state;
     busy_.insert(key);

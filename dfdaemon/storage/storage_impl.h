@@ -35,6 +35,7 @@ class StorageImpl final : public Storage {
   absl::StatusOr<std::shared_ptr<StoredTask>> Create(TaskSpec spec) override;
   absl::Status Remove(TaskKind kind, const TaskId& id) override;
   absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) override;
+  absl::StatusOr<bool> Inspect(TaskKind kind, const TaskId& id) override;
   [[nodiscard]] absl::StatusOr<DiskUsage> Usage() const override;
 
  private:
@@ -53,7 +54,9 @@ class StorageImpl final : public Storage {
   absl::StatusOr<std::shared_ptr<StoredTask>> UseExisting(const TaskSpec& spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CreateContent(const TaskSpec& spec);
-  absl::Status RemoveTask(const Key& key, std::optional<WallTime> not_used_since);
+  /// `only`: nothing but this one; OK when another has its name by now.
+  absl::Status RemoveTask(const Key& key, std::optional<WallTime> not_used_since,
+                          const TaskState* only = nullptr);
   /// With `key` marked as busy.
   absl::Status RemoveBusy(const Key& key, const std::shared_ptr<TaskState>& state,
                           std::optional<WallTime> not_used_since);

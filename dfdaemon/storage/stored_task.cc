@@ -1,6 +1,7 @@
 #include "dfdaemon/storage/stored_task.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,9 +86,9 @@ absl::Status ContentPieceWriter::Write(std::span<const std::byte> bytes) {
     const ssize_t done = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (done < 0) {
       if (errno == EINTR) continue;
-      return DiskError(errno, "write content");
+      return DiskError(errno, StrCat("write ", task_->content_path()));
     }
-    if (done == 0) return DiskError(EIO, "write content");
+    if (done == 0) return DiskError(EIO, StrCat("write ", task_->content_path()));
     bytes = bytes.subspan(static_cast<std::size_t>(done));
     at += static_cast<std::uint64_t>(done);
   }
@@ -110,6 +111,7 @@ absl::Status ContentPieceWriter::Commit(PieceRecord record,
   record.crc32 = crc32_;
   committed_ = true;
   task_->state()->PublishPiece(record);
+  task_->Settle();
   return absl::OkStatus();
 }
 
@@ -180,7 +182,7 @@ absl::StatusOr<int> StoredTaskHandle::WriteFd() {
   if (write_fd_.valid()) return write_fd_.get();
   if (state_->removed()) return absl::AbortedError("task was removed");
   write_fd_ = files_->Open(state_->kind(), state_->id(), O_WRONLY);
-  if (!write_fd_.valid()) return DiskError(errno, "open content for writing");
+  if (!write_fd_.valid()) return DiskError(errno, StrCat("open ", content_path()));
   return write_fd_.get();
 }
 
@@ -221,8 +223,39 @@ absl::Status StoredTaskHandle::VerifyPiece(PieceNumber number) {
   const int fd = content_fd();
   if (fd < 0) return absl::InternalError("check piece: cannot open content");
   absl::Status status = CheckPieceBytes(fd, location->offset, location->length, *location->crc32);
-  if (absl::IsDataLoss(status)) state_->DropPiece(number);
+  if (absl::IsDataLoss(status)) state_->DropDamagedPiece(number);
   return status;
+}
+
+bool StoredTaskHandle::Intact() const {
+  if (state_->removed()) return true;
+  if (state_->doubtful()) return false;
+  const auto known = state_->stamp();
+  if (!known) return true;
+  const auto now = files_->Stamp(state_->kind(), state_->id());
+  return now.ok() && *now == *known;
+}
+
+void StoredTaskHandle::Settle() {
+  if (!state_->settled() || state_->removed()) return;
+  const auto stamp = files_->Stamp(state_->kind(), state_->id());
+  if (stamp.ok()) state_->Settle(*stamp);
+}
+
+bool StoredTaskHandle::Recheck() {
+  const auto before = files_->Stamp(state_->kind(), state_->id());
+  struct stat opened {};
+  if (!before.ok() || before->length != spec_.content_length ||
+      ::fstat(content_fd(), &opened) != 0 || opened.st_ino != before->inode) {
+    return false;
+  }
+  bool good = state_->settled();
+  for (PieceNumber number = 0; number < piece_count(); ++number) {
+    if (HasPiece(number) && !VerifyPiece(number).ok()) good = false;
+  }
+  // A change that comes meanwhile makes another stamp.
+  if (good) state_->Settle(*before);
+  return good;
 }
 
 std::unique_ptr<Subscription> StoredTaskHandle::Subscribe(

@@ -44,7 +44,9 @@ class StoredTaskHandle final : public StoredTask,
   [[nodiscard]] bool complete() const override { return state_->finished() == piece_count(); }
   absl::StatusOr<Claim> ClaimPiece(PieceNumber number) override;
   void DropPiece(PieceNumber number) override { state_->DropPiece(number); }
+  void DropDamagedPiece(PieceNumber number) override { state_->DropDamagedPiece(number); }
   absl::Status VerifyPiece(PieceNumber number) override;
+  [[nodiscard]] bool Intact() const override;
   void MarkFinished() override { state_->MarkFinished(); }
   void MarkFailed() override { state_->MarkFailed(); }
   void ClearFailed() override { state_->ClearFailed(); }
@@ -60,6 +62,11 @@ class StoredTaskHandle final : public StoredTask,
   /// For writing; opened by the first call. The system's error, or Aborted when the task was
   /// removed before that.
   absl::StatusOr<int> WriteFd();
+  /// Remembers what the content file looks like once it is complete.
+  void Settle();
+  /// Compares all pieces with their checksums and drops the wrong ones. False when there is any, or the
+  /// file has another name or length; the task is to be removed then.
+  bool Recheck();
   /// Opens what has not been opened, before the file loses its name.
   void OpenBeforeRemoval();
 

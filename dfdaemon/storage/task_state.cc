@@ -245,6 +245,51 @@ void TaskState::DropPiece(PieceNumber number) {
   Tell({TaskEvent::Kind::kPieceReleased, number});
 }
 
+void TaskState::DropDamagedPiece(PieceNumber number) {
+  Doubt();
+  DropPiece(number);
+}
+
+void TaskState::MarkWritten() {
+  written_.store(true, std::memory_order_relaxed);
+  const MutexLock lock(mutex_);
+  stamp_.reset();
+}
+
+bool TaskState::settled() const {
+  const MutexLock lock(mutex_);
+  return finished_ == slots_.size();
+}
+
+void TaskState::Settle(const FileStamp& stamp) {
+  const MutexLock lock(mutex_);
+  if (finished_ != slots_.size()) return;
+  stamp_ = stamp;
+  doubtful_ = false;
+}
+
+std::optional<FileStamp> TaskState::stamp() const {
+  const MutexLock lock(mutex_);
+  return stamp_;
+}
+
+void TaskState::Doubt() {
+  const MutexLock lock(mutex_);
+  doubtful_ = true;
+}
+
+bool TaskState::doubtful() const {
+  const MutexLock lock(mutex_);
+  return doubtful_;
+}
+
+WallTime TaskState::last_piece_at() const {
+  const MutexLock lock(mutex_);
+  std::int64_t last = 0;
+  for (const Slot& slot : slots_) last = std::max(last, slot.created_at);
+  return FromNanoseconds(last);
+}
+
 Metadata::Ticket TaskState::last_drop() const {
   const MutexLock lock(mutex_);
   return last_drop_;

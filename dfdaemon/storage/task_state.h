@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/ids/piece_math.h"
+#include "dfdaemon/storage/content_files.h"
 #include "dfdaemon/storage/metadata.h"
 #include "dfdaemon/storage/storage.h"
 
@@ -60,6 +61,7 @@ class TaskState {
   void Unclaim(PieceNumber number);
   void PublishPiece(const PieceRecord& record);
   void DropPiece(PieceNumber number);
+  void DropDamagedPiece(PieceNumber number);
   /// The ticket of the last dropped piece's record. Its bytes must not be overwritten before.
   [[nodiscard]] Metadata::Ticket last_drop() const;
 
@@ -98,9 +100,21 @@ class TaskState {
   /// Serialises writes into the content file: ext4 takes a lock of the inode for every one, and
   /// threads that wait for it spin.
   Mutex& write_mutex() ABSL_LOCK_RETURNED(write_mutex_) { return write_mutex_; }
-  void MarkWritten() { written_.store(true, std::memory_order_relaxed); }
+  /// The content file is about to change.
+  void MarkWritten();
   /// Bytes were written by this process.
   [[nodiscard]] bool written() const { return written_.load(std::memory_order_relaxed); }
+
+  /// All pieces are here and nobody writes.
+  [[nodiscard]] bool settled() const;
+  /// What the content file looks like now; without effect unless settled().
+  void Settle(const FileStamp& stamp);
+  [[nodiscard]] std::optional<FileStamp> stamp() const;
+  /// The content file is not to be trusted until the next Settle().
+  void Doubt();
+  [[nodiscard]] bool doubtful() const;
+  /// When the youngest piece was finished.
+  [[nodiscard]] WallTime last_piece_at() const;
 
  private:
   // One per piece; parents are kept once per task.
@@ -146,6 +160,8 @@ class TaskState {
   Metadata::Ticket last_drop_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint32_t pins_ ABSL_GUARDED_BY(mutex_) = 0;
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool doubtful_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<FileStamp> stamp_ ABSL_GUARDED_BY(mutex_);
 
   // Held while listeners run, so that one that was removed is not running.
   Mutex listeners_mutex_;

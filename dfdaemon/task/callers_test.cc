@@ -148,6 +148,18 @@ TEST_F(CallersTest, TheContentIsLinkedToItsOutputPathAtTheEnd) {
   EXPECT_EQ(ReadFile(Output("out")).value(), object_);
 }
 
+TEST_F(CallersTest, AContentThatWasChangedThroughItsOutputPathIsFetchedAgain) {
+  auto request = Request();
+  request.output_path = Output("out");
+  ASSERT_THAT(Fetch(request).status, IsOk());
+  ASSERT_TRUE(std::filesystem::equivalent(Output("out"), Stored()->content_path()));
+  WriteFile(Output("out"), "mine");
+  request.output_path = Output("again");
+  EXPECT_THAT(Fetch(request).status, IsOk());
+  EXPECT_EQ(ReadFile(Output("again")).value(), object_);
+  EXPECT_EQ(ReadFile(Output("out")).value(), "mine");
+}
+
 TEST_F(CallersTest, AnotherFileAtTheOutputPathIsToldBeforeTheDownload) {
   WriteFile(Output("out"), "mine");
   auto request = Request();

@@ -53,7 +53,14 @@ Awaitable<absl::Status> DownloadHandle::Finish() {
     content.path = stored->content_path();
     content.fd = stored->content_fd();
     content.length = stored->spec().content_length;
-    return PlaceOutputBlocking(output, content);
+    absl::Status placed = PlaceOutputBlocking(output, content);
+    if (absl::IsInternal(placed) || absl::IsDataLoss(placed)) {
+      // Maybe the content cannot be read any more. Then the next download gets it again.
+      for (PieceNumber piece = 0; piece < stored->piece_count(); ++piece) {
+        (void)stored->VerifyPiece(piece);
+      }
+    }
+    return placed;
   };
   co_return co_await parts_.disk.Run(std::move(place));
 }

@@ -125,9 +125,20 @@ Awaitable<absl::StatusOr<Caller::Wish>> TaskManagerImpl::MakeWish(DownloadReques
   co_return wish;
 }
 
+// What is on disk may have been changed through the output path of an earlier download.
+Awaitable<absl::Status> TaskManagerImpl::Inspect(TaskKind kind, TaskId id) {
+  // A download that runs judges the whole at its end.
+  if (drivers_.contains(Key(kind, id))) co_return absl::OkStatus();
+  auto inspect = [&storage = env_.with.storage, kind, id] { return storage.Inspect(kind, id); };
+  CO_ASSIGN_OR_RETURN(const bool removed, co_await env_.with.disk.Run(std::move(inspect)));
+  if (removed) env_.digests.Forget(kind, id);
+  co_return absl::OkStatus();
+}
+
 Awaitable<absl::StatusOr<std::unique_ptr<Download>>> TaskManagerImpl::StartCounted(
     DownloadRequest request, SteadyTime started) {
   CO_ASSIGN_OR_RETURN(const TaskId id, Check(request));
+  CO_RETURN_IF_ERROR(co_await Inspect(request.kind, id));
   CO_ASSIGN_OR_RETURN(PreparedTask task, co_await preparation_.Prepare(request, id));
   const TaskSpec& spec = task.stored->spec();
   CO_ASSIGN_OR_RETURN(const PieceLayout layout,

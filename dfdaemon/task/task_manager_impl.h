@@ -26,6 +26,7 @@ class TaskManagerImpl final : public TaskManager {
 
   Awaitable<absl::StatusOr<std::unique_ptr<Download>>> StartCounted(DownloadRequest request,
                                                                     SteadyTime started);
+  Awaitable<absl::Status> Inspect(TaskKind kind, TaskId id);
   [[nodiscard]] absl::StatusOr<TaskId> Check(const DownloadRequest& request) const;
   Awaitable<absl::StatusOr<Caller::Wish>> MakeWish(DownloadRequest request, PreparedTask& task,
                                                    PieceLayout layout);

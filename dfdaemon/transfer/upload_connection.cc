@@ -146,6 +146,16 @@ Awaitable<absl::Status> UploadConnection::Answer() {
     co_return co_await SendError(VortexErrorCode::kNotFound,
                                  StrCat("piece ", PieceName(), " not found"));
   }
+  if (!task_->Intact()) {
+    // Wrong bytes would be found by their receiver, who then takes this node for a liar.
+    auto verify = [task = task_, number = request_.number] { return task->VerifyPiece(number); };
+    const absl::Status verified = co_await context_.disk.Run(std::move(verify));
+    if (!verified.ok()) {
+      context_.log.Warn("dropped a damaged piece", {{"piece_id", PieceName()}, {"error", verified}});
+      co_return co_await SendError(VortexErrorCode::kNotFound,
+                                   StrCat("piece ", PieceName(), " not found"));
+    }
+  }
   const int content = task_->content_fd();
   if (content < 0) {
     co_return co_await SendError(
@@ -157,7 +167,7 @@ Awaitable<absl::Status> UploadConnection::Answer() {
   if (status.ok()) {
     tally.Finished(piece->length);
   } else if (absl::IsDataLoss(status)) {
-    task_->DropPiece(request_.number);
+    task_->DropDamagedPiece(request_.number);
     context_.log.Warn("dropped a damaged piece", {{"piece_id", PieceName()}, {"error", status}});
   }
   co_return status;

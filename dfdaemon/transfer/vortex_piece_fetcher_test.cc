@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
 #include <netinet/tcp.h>
 
 #include <chrono>
+#include <filesystem>
 #include <future>
 
 #include <boost/asio/co_spawn.hpp>
@@ -504,7 +506,11 @@ TEST_F(VortexTransferTest, WorksOverIpv6) {
 TEST_F(VortexTransferTest, NoticesBytesThatChangedOnTheParentsDisk) {
   StartServer();
   const auto original = StoreAtParent(Content(100), 100);
-  Overwrite(original->content_path(), 50, "wrong");
+  const std::filesystem::path path = original->content_path();
+  const auto time = std::filesystem::last_write_time(path);
+  Overwrite(path, 50, "wrong");
+  // Without a trace, as when a disk fails.
+  std::filesystem::last_write_time(path, time);
   MemoryPieceWriter writer(0, 0, 100);
   EXPECT_THAT(Fetch(server_->port(), writer), StatusIs(StatusCode::kDataLoss, "crc32"));
 }

@@ -304,7 +304,9 @@ TEST_F(VortexServerTest, DoesNotServeATaskThatWasRemovedMeanwhile) {
 
 TEST_F(VortexServerTest, DropsAPieceWhoseFileEndsTooEarly) {
   Start();
-  const auto task = Store(Content(3 * kMiB), 2 * kMiB);
+  // Not complete: nobody looks at the file before.
+  const auto task = CreateTask(*storage_, kTask, 2 * kMiB, 3 * kMiB);
+  WritePiece(*task, 0, Content(3 * kMiB));
   std::filesystem::resize_file(task->content_path(), kMiB);
   RawSocket peer = Connect();
   peer.Send(RequestBytes(TaskKind::kStandard, kTask, 0));
@@ -312,6 +314,22 @@ TEST_F(VortexServerTest, DropsAPieceWhoseFileEndsTooEarly) {
   EXPECT_TRUE(peer.AtEnd());
   EXPECT_TRUE(WaitFor([&] { return !task->HasPiece(0); }));
   EXPECT_TRUE(WaitFor([&] { return metrics_.failed == 1; }));
+}
+
+TEST_F(VortexServerTest, DoesNotServeAPieceThatSomebodyChanged) {
+  Start();
+  const std::string content = Content(300);
+  const auto task = Store(content, 100);
+  Overwrite(task->content_path(), 150, "!");
+  std::filesystem::last_write_time(
+      task->content_path(),
+      std::filesystem::last_write_time(task->content_path()) + std::chrono::seconds(5));
+  RawSocket peer = Connect();
+  peer.Send(RequestBytes(TaskKind::kStandard, kTask, 1));
+  EXPECT_EQ(ReadAnswer(peer).error.code, VortexErrorCode::kNotFound);
+  EXPECT_FALSE(task->HasPiece(1));
+  peer.Send(RequestBytes(TaskKind::kStandard, kTask, 2));
+  EXPECT_EQ(ReadAnswer(peer).content, content.substr(200));
 }
 
 TEST_F(VortexServerTest, PinsATaskWhileItIsSent) {
