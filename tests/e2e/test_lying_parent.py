@@ -125,6 +125,14 @@ class LyingParentTest(unittest.TestCase):
 
     def download(self, behave, url=None, *arguments, wake_after=1):
         """A child that knows nothing fetches the file; returns what it logged meanwhile."""
+        # On a busy machine the scheduler may hear of the liar too late to name it.
+        for _ in range(3):
+            text = self.download_once(behave, url or self.url, arguments, wake_after)
+            if self.relay.asked > 0:
+                return text
+        return self.fail(f"the liar was not asked\n{text}{self.cluster.scheduler.process.log_tail(20)}")
+
+    def download_once(self, behave, url, arguments, wake_after):
         child = self.child
         # Asked to, so that it tells the scheduler: of the peers that only look alive it chooses some.
         child.stop()
@@ -137,13 +145,12 @@ class LyingParentTest(unittest.TestCase):
             self.seed.process.signal(signal.SIGSTOP)
             output = self.cluster.path("child.out")
             try:
-                result = child.dfget(url or self.url, output, "--overwrite", *arguments, timeout=30)
+                result = child.dfget(url, output, "--overwrite", *arguments, timeout=60)
             finally:
                 self.seed.process.signal(signal.SIGCONT)
             text = log.read().decode(errors="replace")
         self.assertEqual(result.returncode, 0, result.stdout + text)
         self.assertEqual(sha256_of(output), self.digest, text)
-        self.assertGreater(self.relay.asked, 0, "the parent in question was not asked\n" + text)
         return text
 
     def assert_named_once(self, text):
