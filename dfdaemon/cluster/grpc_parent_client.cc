@@ -91,6 +91,7 @@ class GrpcParentClient::HostWatch final : public LoadWatch {
   }
 
   [[nodiscard]] std::optional<NetworkLoad> latest() const override { return state_->latest; }
+  [[nodiscard]] std::optional<SteadyTime> updated() const override { return state_->updated; }
 
   Awaitable<> Follow(ParentClientOptions options, rpc::ChannelPool& channels) {
     return Run(state_, options, channels);
@@ -107,6 +108,7 @@ class GrpcParentClient::HostWatch final : public LoadWatch {
     bool closed = false;
     std::optional<Stream> stream;
     std::optional<NetworkLoad> latest;
+    std::optional<SteadyTime> updated;
   };
 
   // Belongs to the group of the client and outlives the watch by as long as a cancelled call takes.
@@ -126,6 +128,7 @@ class GrpcParentClient::HostWatch final : public LoadWatch {
         auto host = co_await WithTimeout(state->stream->Read(), options.load_timeout, "sync host");
         if (!host.ok() || !host->has_value()) break;
         if ((*host)->has_network()) state->latest = FromProto((*host)->network());
+        state->updated = std::chrono::steady_clock::now();
         retry = options.first_retry;
       }
       state->stream.reset();

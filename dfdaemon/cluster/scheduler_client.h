@@ -189,6 +189,8 @@ class ParentClient {
    public:
     virtual ~LoadWatch() = default;
     [[nodiscard]] virtual std::optional<NetworkLoad> latest() const = 0;
+    /// When latest() was told, which shows that the parent lives.
+    [[nodiscard]] virtual std::optional<SteadyTime> updated() const = 0;
   };
   virtual std::shared_ptr<LoadWatch> WatchLoad(const CandidateParent& parent,
                                                const PeerIdentity& self) = 0;

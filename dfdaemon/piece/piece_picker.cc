@@ -107,6 +107,28 @@ std::optional<PieceNumber> PiecePicker::PickRarest(ParentMask parents, Random& r
   return best;
 }
 
+std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMask parents,
+                                                     std::span<const PieceNumber> more,
+                                                     Random& random) const {
+  std::optional<PieceNumber> best;
+  int fewest = std::numeric_limits<int>::max();
+  std::uint64_t equals = 0;
+  const auto consider = [&](PieceNumber number) {
+    const ParentMask offers = pieces_[number].offers;
+    if (!offers.Has(parent)) return;
+    const int count = (offers & parents).count();
+    if (count > fewest) return;
+    if (count < fewest) {
+      fewest = count;
+      equals = 0;
+    }
+    if (random.Below(++equals) == 0) best = number;
+  };
+  for (const PieceNumber number : open_) consider(number);
+  for (const PieceNumber number : more) consider(number);
+  return best;
+}
+
 std::optional<PieceNumber> PiecePicker::PickUnoffered(ParentMask parents) const {
   std::optional<PieceNumber> first;
   for (const PieceNumber number : open_) {

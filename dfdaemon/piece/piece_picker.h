@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "common/base/random.h"
@@ -61,6 +62,12 @@ class PiecePicker {
   /// The open piece that the fewest of `parents` offer; equals at random, so that children that ask
   /// the same parents do not march through the same pieces. Nothing when `parents` offer none.
   [[nodiscard]] std::optional<PieceNumber> PickRarest(ParentMask parents, Random& random) const;
+
+  /// Of what `parent` offers, the piece that the fewest of `parents` do: an open one or one of `more`,
+  /// which are in flight. Equals at random.
+  [[nodiscard]] std::optional<PieceNumber> PickRarestOf(ParentSlot parent, ParentMask parents,
+                                                        std::span<const PieceNumber> more,
+                                                        Random& random) const;
 
   /// The first open piece that none of `parents` offers: for the source.
   [[nodiscard]] std::optional<PieceNumber> PickUnoffered(ParentMask parents) const;

@@ -180,6 +180,11 @@ void ParentLinks::UpdateLoads() {
   });
 }
 
+std::optional<SteadyTime> ParentLinks::Heard(ParentSlot slot) const {
+  const auto& watch = links_[slot].load;
+  return watch != nullptr ? watch->updated() : std::nullopt;
+}
+
 std::optional<ParentSlot> ParentLinks::Choose(ParentMask offering) {
   return set_.Choose(offering & alive_, context_.env.random);
 }

@@ -57,6 +57,8 @@ class ParentLinks {
   [[nodiscard]] const CandidateParent& candidate(ParentSlot slot) const {
     return links_[slot].candidate;
   }
+  /// When this parent was last heard of, apart from its answers; nothing when it never was.
+  [[nodiscard]] std::optional<SteadyTime> Heard(ParentSlot slot) const;
   [[nodiscard]] const VortexAddress& address(ParentSlot slot) const {
     return links_[slot].address;
   }

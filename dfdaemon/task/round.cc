@@ -9,7 +9,9 @@ namespace dragonfly::dfdaemon {
 namespace {
 
 // Enough parents that are no seeds; with fewer, the scheduler is asked for more now and then.
-constexpr int kEnoughParents = 4;
+constexpr int kEnoughParents = 8;
+// Without a piece that comes for so long, others may know more than all parents together.
+constexpr auto kStalled = std::chrono::seconds(2);
 constexpr auto kFirstRefresh = std::chrono::milliseconds(200);
 constexpr auto kLongestRefresh = std::chrono::seconds(10);
 constexpr char kNotAllFromParents[] = "not all pieces are downloaded from parent";
@@ -20,6 +22,11 @@ absl::Status SourceForbidden() {
 }
 
 }  // namespace
+
+bool IsLocalError(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsInternal(status) ||
+         absl::IsAborted(status) || absl::IsFailedPrecondition(status);
+}
 
 Round::Round(TaskEnv& env, Plan plan, Notifier changed, std::function<void(PieceNumber)> here,
              std::function<void(PieceNumber)> lost)
@@ -34,6 +41,7 @@ Round::Round(TaskEnv& env, Plan plan, Notifier changed, std::function<void(Piece
       links_(ParentLinks::Context{env, changed_, group_, picker_, plan_.layout,
                                   plan_.stored->spec().kind, plan_.peer, plan_.avoid, plan_.log}),
       session_(std::make_shared<SchedulerSession>(env, changed_)),
+      last_progress_(env.with.clock.Now()),
       refresh_interval_(kFirstRefresh) {
   // After the subscription, so that nothing falls between.
   for (PieceNumber number = 0; number < picker_.piece_count(); ++number) {
@@ -145,8 +153,12 @@ RoundView Round::View(SteadyTime now) const {
   view.reading_source = source_ != SourceState::kOff;
   view.source_allowed = plan_.source_allowed;
   view.source_granted = source_granted_;
-  view.more_parents_wanted = now >= next_refresh_ && links_.peers() < kEnoughParents &&
-                             picker_.missing() > picker_.in_flight();
+  const PieceNumber coming = static_cast<PieceNumber>(jobs_.size()) -
+                             static_cast<PieceNumber>(waiting());
+  const bool stalled = picker_.missing() > 0 && now - last_progress_ >= kStalled;
+  view.more_parents_wanted = now >= next_refresh_ &&
+                             (links_.peers() < kEnoughParents || stalled) &&
+                             picker_.missing() > coming;
   view.scheduler = scheduler_given_up_ ? RoundView::Scheduler::kGone : session_->state();
   view.fruitless_answers = fruitless_answers_;
   view.max_fruitless_answers = env_.options.max_schedule_count;
@@ -163,7 +175,7 @@ void Round::Step(SteadyTime now) {
   if (!ended()) Take(DecideNextStep(View(now)), now);
   next_tick_ = SteadyTime::max();
   if (ended()) return;
-  if (!jobs_.empty()) next_tick_ = now + std::chrono::milliseconds(500);
+  next_tick_ = NextTick(now);
   if (session_->state() == RoundView::Scheduler::kIdle && next_refresh_ > now) {
     next_tick_ = std::min(next_tick_, next_refresh_);
   }
@@ -210,8 +222,16 @@ void Round::End(absl::Status result) {
 }
 
 Awaitable<> Round::Stop() {
-  for (auto& [number, job] : jobs_) StopJob(*job);
+  for (auto& [number, job] : jobs_) {
+    for (const auto& ask : job->asks) Stop(*ask);
+  }
   co_await group_.Stop();
+  // Cancelled before they could say how they ended.
+  for (auto& [number, job] : jobs_) {
+    if (job->sender != nullptr) env_.downlink.Ended(env_.with.clock.Now());
+    (void)job->piece->Close();
+  }
+  jobs_.clear();
 }
 
 void Round::Conclude(const absl::Status& status) {

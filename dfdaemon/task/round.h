@@ -20,6 +20,9 @@
 
 namespace dragonfly::dfdaemon {
 
+/// A full or broken disk, or a task that was removed: asking others would not help.
+[[nodiscard]] bool IsLocalError(const absl::Status& status);
+
 /// One peer's part of a download: one conversation with the scheduler, and the pieces it was begun
 /// for, from parents, from the source, or both. Runs on: the `io` executor.
 class Round {
@@ -72,16 +75,25 @@ class Round {
 
  private:
   enum class SourceState : std::uint8_t { kOff, kProbing, kRanges, kWhole };
+  /// A parent (or the source) was asked for a piece, and has not ended yet.
+  struct Ask {
+    std::uint32_t id = 0;
+    std::optional<ParentSlot> parent;  // Nothing: the source.
+    SteadyTime since;
+    bool stopping = false;
+    std::unique_ptr<asio::steady_timer> stop;
+  };
+  /// A piece that was claimed. It waits until one of those that were asked begins to send it.
   struct Job {
     PieceNumber number = 0;
-    std::optional<ParentSlot> parent;  // Nothing: the source.
-    std::uint64_t length = 0;
-    SteadyTime started;
-    std::shared_ptr<PieceProgress> progress;
+    std::shared_ptr<ClaimedPiece> piece;
+    std::vector<std::shared_ptr<Ask>> asks;
+    // Once it comes:
+    std::shared_ptr<Ask> sender;
+    SteadyTime began;
     std::uint64_t seen_bytes = 0;  // At the last tick.
     SteadyTime seen_change;
     bool replaced = false;  // Stopped in favour of another parent.
-    std::unique_ptr<asio::steady_timer> stop;
   };
 
   void TakeEvents();
@@ -94,17 +106,38 @@ class Round {
   void Take(NextStep step, SteadyTime now);
 
   void Pump(SteadyTime now);
-  /// False when the piece cannot be written now; it is not open any more then.
-  bool StartJob(PieceNumber number, std::optional<ParentSlot> parent, SteadyTime now);
-  static Awaitable<> RunJob(Round& self, std::shared_ptr<Job> job,
-                            std::unique_ptr<PieceWriter> writer);
+  /// Takes note of pieces that began to come.
+  void NoticeBegun(SteadyTime now);
+  void Begun(Job& job, SteadyTime now);
+  /// Asks one parent, or the source, for one more piece. False when there is nothing to ask for.
+  bool AskOne(SteadyTime now);
+  /// While pieces wait at parents that are busy: asks all others as well.
+  void AskEverybody(SteadyTime now);
+  /// Somebody was faster.
+  void StopWaiting();
+  [[nodiscard]] bool MayReceive(SteadyTime now, int more) const;
+  [[nodiscard]] bool Waits(const Job& job) const { return job.sender == nullptr; }
+  [[nodiscard]] int waiting() const;
+  [[nodiscard]] int nearly_done(SteadyTime now) const;
+  [[nodiscard]] SteadyTime NextTick(SteadyTime now) const;
+
+  /// Null when the piece cannot be written now; it is not open any more then.
+  std::shared_ptr<Job> StartJob(PieceNumber number);
+  void AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent, SteadyTime now);
+  static Awaitable<> RunAsk(Round& self, std::shared_ptr<Job> job, std::shared_ptr<Ask> ask);
   static Awaitable<absl::StatusOr<GotPiece>> OnDataThread(Round& self, std::shared_ptr<Job> job,
-                                                          std::unique_ptr<PieceWriter> writer);
-  void JobEnded(Job& job, absl::StatusOr<GotPiece> got);
-  void ParentJobFailed(Job& job, const absl::Status& status);
+                                                          std::shared_ptr<Ask> ask);
+  void AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>& ask,
+                absl::StatusOr<GotPiece> got);
+  /// The piece does not come by this job any more.
+  void Forget(Job& job);
+  void Arrived(const Ask& ask, GotPiece got);
+  void ParentFailed(const Ask& ask, PieceNumber number, const absl::Status& status);
   void SourceJobFailed(const absl::Status& status);
   void WatchTransfers(SteadyTime now);
-  void StopJob(Job& job);
+  void WatchTransfer(Job& job, bool tail, SteadyTime now);
+  void WatchAsk(const Job& job, Ask& ask, SteadyTime now);
+  static void Stop(Ask& ask);
 
   void ReadSource();
   void ReadWholeSource();
@@ -125,6 +158,10 @@ class Round {
   ParentLinks links_;
   std::shared_ptr<SchedulerSession> session_;
   absl::flat_hash_map<PieceNumber, std::shared_ptr<Job>> jobs_;
+  std::uint32_t last_ask_ = 0;
+  ParentMask asked_;  // Parents that have not answered yet.
+  bool contended_ = false;  // The last piece that began to come had to wait for its parent.
+  SteadyTime last_progress_;  // A piece began to come, arrived, or nothing was asked for.
   absl::flat_hash_set<PieceNumber> foreign_;  // Written or checked by somebody else.
 
   SourceState source_ = SourceState::kOff;

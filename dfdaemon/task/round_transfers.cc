@@ -12,133 +12,272 @@
 namespace dragonfly::dfdaemon {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
 // A transfer without a byte for so long is given up though nobody else has the piece.
-constexpr auto kSilenceAllowed = std::chrono::seconds(30);
+constexpr auto kSilenceAllowed = seconds(30);
+// The same where somebody else has it.
+constexpr auto kSilenceWithOthers = seconds(4);
+// Parents tell their load every second or so; one that does not answer, and does not tell this either,
+// is taken for dead.
+constexpr auto kLoadIsFresh = seconds(5);
+// A parent whose uplink is free answers sooner than this.
+constexpr auto kPromptly = milliseconds(20);
+// A piece with so much time left does not keep others from being asked for, so that there is no gap.
+constexpr double kNearlyDoneSeconds = 0.100;
+// Before that a transfer tells little about its speed.
+constexpr auto kMeasured = milliseconds(50);
+// As long as nothing changes, the transfers are looked at so often.
+constexpr auto kWatchEvery = milliseconds(500);
 
-constexpr int kWholeReadsAllowed = 3;
-
-bool IsLocalError(const absl::Status& status) {
-  // A full or broken disk, or a task that was removed: other parents would not help.
-  return absl::IsResourceExhausted(status) || absl::IsInternal(status) ||
-         absl::IsAborted(status) || absl::IsFailedPrecondition(status);
-}
+double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
+int Round::waiting() const {
+  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
+                                        [&](const auto& entry) { return Waits(*entry.second); }));
+}
+
+int Round::nearly_done(SteadyTime now) const {
+  int count = 0;
+  for (const auto& [number, job] : jobs_) {
+    if (Waits(*job) || now - job->began < kMeasured) continue;
+    const auto received = static_cast<double>(job->piece->received());
+    const double rest = static_cast<double>(job->piece->length()) - received;
+    if (rest * Seconds(now - job->began) <= received * kNearlyDoneSeconds) ++count;
+  }
+  return count;
+}
+
+// `more` pieces are on their way that have not begun to come.
+bool Round::MayReceive(SteadyTime now, int more) const {
+  const int nearly = nearly_done(now);
+  const int own = static_cast<int>(jobs_.size()) - waiting() - nearly + more;
+  if (own <= 0) return true;
+  if (own >= static_cast<int>(env_.options.concurrent_piece_count)) return false;
+  return env_.downlink.MayBegin(now, plan_.layout.At(0).length, more - nearly);
+}
+
 void Round::Pump(SteadyTime now) {
-  while (!ended() && jobs_.size() < env_.options.concurrent_piece_count) {
-    const ParentMask available = links_.Available();
-    if (const auto number = picker_.PickRarest(available, env_.random)) {
-      const auto parent = links_.Choose(picker_.offers(*number) & available);
-      if (!parent) return;
-      (void)StartJob(*number, parent, now);
-      continue;
+  NoticeBegun(now);
+  if (contended_ && waiting() > 0 && !MayReceive(now, 0)) {
+    StopWaiting();
+    return;
+  }
+  while (!ended() && MayReceive(now, waiting())) {
+    if (!AskOne(now)) break;
+  }
+  if (!ended()) AskEverybody(now);
+}
+
+bool Round::AskOne(SteadyTime now) {
+  // Without asking the same parent again before it has answered, unless there is no other.
+  ParentMask available = links_.Available();
+  if (contended_) available = available - asked_;
+  if (const auto number = picker_.PickRarest(available, env_.random)) {
+    const auto parent = links_.Choose(picker_.offers(*number) & available);
+    if (!parent) return false;
+    if (const auto job = StartJob(*number)) AskFor(job, parent, now);
+    return true;
+  }
+  if (source_ != SourceState::kRanges) return false;
+  const auto number = picker_.PickUnoffered(links_.alive());
+  if (!number) return false;
+  if (const auto job = StartJob(*number)) AskFor(job, std::nullopt, now);
+  return true;
+}
+
+// A parent sends one piece after the other. Whoever waits at several has the first that is free; what it
+// gets is decided only then, so that no uplink waits for a piece that is still on its way to it.
+void Round::AskEverybody(SteadyTime now) {
+  if (plan_.prefetch_only && env_.options.acquire_prefetch) return;  // Each ask would be counted.
+  std::vector<PieceNumber> waits;
+  bool late = false;
+  for (const auto& [number, job] : jobs_) {
+    if (!Waits(*job)) continue;
+    waits.push_back(number);
+    for (const auto& ask : job->asks) {
+      late = late || (ask->parent && !ask->stopping &&
+                      (contended_ || now - ask->since >= kPromptly));
     }
-    if (source_ != SourceState::kRanges) return;
-    const auto number = picker_.PickUnoffered(links_.alive());
+  }
+  if (!late) return;
+  contended_ = true;
+  const ParentMask available = links_.Available();
+  (available - asked_).ForEach([&](ParentSlot slot) {
+    if (ended()) return;
+    const auto number = picker_.PickRarestOf(slot, available, waits, env_.random);
     if (!number) return;
-    (void)StartJob(*number, std::nullopt, now);
+    const auto known = jobs_.find(*number);
+    const auto job = known != jobs_.end() ? known->second : StartJob(*number);
+    if (job == nullptr) return;
+    AskFor(job, slot, now);
+    if (known == jobs_.end()) waits.push_back(*number);
+  });
+}
+
+void Round::StopWaiting() {
+  for (const auto& [number, job] : jobs_) {
+    if (!Waits(*job)) continue;
+    for (const auto& ask : job->asks) Stop(*ask);
   }
 }
 
-bool Round::StartJob(PieceNumber number, std::optional<ParentSlot> parent, SteadyTime now) {
+std::shared_ptr<Round::Job> Round::StartJob(PieceNumber number) {
   auto claim = plan_.stored->ClaimPiece(number);
   if (!claim.ok()) {
     End(claim.status());
-    return false;
+    return nullptr;
   }
   picker_.Start(number);
   switch (claim->result) {
     case StoredTask::ClaimResult::kFinished:
       Here(number);
-      return false;
+      return nullptr;
     case StoredTask::ClaimResult::kInProgress:
       foreign_.insert(number);
-      return false;
+      return nullptr;
     case StoredTask::ClaimResult::kClaimed:
       break;
   }
   auto job = std::make_shared<Job>();
   job->number = number;
-  job->parent = parent;
-  job->length = claim->writer->length();
-  job->started = job->seen_change = now;
-  job->progress = std::make_shared<PieceProgress>();
-  job->stop = std::make_unique<asio::steady_timer>(env_.with.io,
-                                                   asio::steady_timer::time_point::max());
+  job->piece = std::make_shared<ClaimedPiece>(
+      std::move(claim->writer), env_.downlink, env_.with.clock,
+      [changed = changed_]() mutable { changed.NotifyFromAnyThread(); });
   jobs_[number] = job;
-  if (parent) links_.Started(*parent);
-  group_.Spawn(RunJob(*this, std::move(job), std::move(claim->writer)));
-  return true;
+  return job;
+}
+
+void Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
+                   SteadyTime now) {
+  auto ask = std::make_shared<Ask>();
+  ask->id = ++last_ask_;
+  ask->parent = parent;
+  ask->since = now;
+  ask->stop = std::make_unique<asio::steady_timer>(env_.with.io,
+                                                   asio::steady_timer::time_point::max());
+  job->asks.push_back(ask);
+  if (parent) {
+    links_.Started(*parent);
+    asked_.Add(*parent);
+  }
+  group_.Spawn(RunAsk(*this, job, std::move(ask)));
 }
 
 Awaitable<absl::StatusOr<GotPiece>> Round::OnDataThread(Round& self, std::shared_ptr<Job> job,
-                                                        std::unique_ptr<PieceWriter> writer) {
+                                                        std::shared_ptr<Ask> ask) {
   if (self.plan_.prefetch_only && self.env_.options.acquire_prefetch) {
-    co_await self.env_.options.acquire_prefetch(job->length);
+    co_await self.env_.options.acquire_prefetch(job->piece->length());
   }
   const auto& with = self.env_.with;
-  if (job->parent) {
+  if (ask->parent) {
     co_return co_await RunOn(
         with.data.Next(),
-        GetFromParent(with.fetcher, with.clock, self.links_.address(*job->parent),
-                      self.links_.candidate(*job->parent).peer_id, self.plan_.stored->spec().kind,
-                      self.plan_.stored->spec().id, std::move(writer), job->progress));
+        GetFromParent(with.fetcher, with.clock, self.links_.address(*ask->parent),
+                      self.links_.candidate(*ask->parent).peer_id, self.plan_.stored->spec().kind,
+                      self.plan_.stored->spec().id, job->piece, ask->id));
   }
   co_return co_await RunOn(
       with.data.Next(),
       GetFromSource(with.source, with.clock, self.plan_.source, self.plan_.layout.content_length(),
-                    std::move(writer), job->progress));
+                    job->piece, ask->id));
 }
 
-Awaitable<> Round::RunJob(Round& self, std::shared_ptr<Job> job,
-                          std::unique_ptr<PieceWriter> writer) {
-  auto got = co_await UntilStopped(OnDataThread(self, job, std::move(writer)), *job->stop);
-  self.jobs_.erase(job->number);
-  self.JobEnded(*job, std::move(got));
+Awaitable<> Round::RunAsk(Round& self, std::shared_ptr<Job> job, std::shared_ptr<Ask> ask) {
+  auto got = co_await UntilStopped(OnDataThread(self, job, ask), *ask->stop);
+  self.AskEnded(job, ask, std::move(got));
   self.changed_.Notify();
 }
 
-void Round::JobEnded(Job& job, absl::StatusOr<GotPiece> got) {
-  const TaskKind kind = plan_.stored->spec().kind;
-  if (!got.ok()) {
-    picker_.Fail(job.number);
-    // Stopped a moment too late.
-    if (plan_.stored->HasPiece(job.number)) Here(job.number);
-    if (ended() || absl::IsCancelled(got.status())) {
-      if (job.parent) links_.Stopped(*job.parent);
-    } else if (job.parent) {
-      ParentJobFailed(job, got.status());
-    } else {
-      SourceJobFailed(got.status());
-    }
+void Round::NoticeBegun(SteadyTime now) {
+  for (const auto& [number, job] : jobs_) {
+    if (Waits(*job)) Begun(*job, now);
+  }
+}
+
+void Round::Begun(Job& job, SteadyTime now) {
+  const auto taken = job.piece->taken();
+  if (!taken) return;
+  const auto sender = std::find_if(job.asks.begin(), job.asks.end(),
+                                   [&](const auto& ask) { return ask->id == taken->ask; });
+  if (sender == job.asks.end()) return;
+  job.sender = *sender;
+  job.began = taken->at;
+  job.seen_change = last_progress_ = now;
+  env_.downlink.Began(now);
+  if (job.sender->parent) {
+    contended_ = taken->at - job.sender->since >= kPromptly;
+    asked_.Remove(*job.sender->parent);
+  }
+  for (const auto& ask : job.asks) {
+    if (ask != job.sender) Stop(*ask);
+  }
+}
+
+void Round::Forget(Job& job) {
+  if (job.sender != nullptr) env_.downlink.Ended(env_.with.clock.Now());
+  jobs_.erase(job.number);
+}
+
+void Round::AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>& ask,
+                     absl::StatusOr<GotPiece> got) {
+  const SteadyTime now = env_.with.clock.Now();
+  if (Waits(*job)) Begun(*job, now);
+  std::erase(job->asks, ask);
+  const bool was_sender = job->sender == ask;
+  if (ask->parent && !was_sender) asked_.Remove(*ask->parent);
+  const auto known = jobs_.find(job->number);
+  const bool current = known != jobs_.end() && known->second == job;
+  // The piece comes from elsewhere, or from nobody when this was the last one that was asked.
+  const bool over = was_sender || (job->asks.empty() && job->piece->Close());
+  if (current && over) Forget(*job);
+  if (got.ok()) {
+    Arrived(*ask, *std::move(got));
     return;
   }
-  PieceRecord& record = got->record;
-  env_.with.metrics.PieceDownloaded(record.traffic_type, kind, record.length);
-  if (job.parent) {
-    const Logger& log = plan_.log;
-    if (!got->verified) log.Debug("piece came without a checksum", {{"piece", record.number}});
-    links_.Received(*job.parent, record.length, record.cost);
+  if (current && over) {
+    picker_.Fail(job->number);
+    // Stopped a moment too late.
+    if (plan_.stored->HasPiece(job->number)) Here(job->number);
+  }
+  if (ended() || ask->stopping || absl::IsCancelled(got.status())) {
+    if (ask->parent) links_.Stopped(*ask->parent);
+  } else if (ask->parent) {
+    ParentFailed(*ask, job->number, got.status());
+  } else {
+    SourceJobFailed(got.status());
+  }
+}
+
+void Round::Arrived(const Ask& ask, GotPiece got) {
+  PieceRecord& record = got.record;
+  const PieceNumber number = record.number;
+  last_progress_ = env_.with.clock.Now();
+  env_.with.metrics.PieceDownloaded(record.traffic_type, plan_.stored->spec().kind, record.length);
+  if (ask.parent) {
+    if (!got.verified) plan_.log.Debug("piece came without a checksum", {{"piece", number}});
+    links_.Received(*ask.parent, record.length, record.cost);
     session_->Report(PieceFromParent{std::move(record)});
   } else {
     session_->Report(PieceFromSource{std::move(record)});
   }
-  Here(job.number);
+  Here(number);
 }
 
-void Round::ParentJobFailed(Job& job, const absl::Status& status) {
+void Round::ParentFailed(const Ask& ask, PieceNumber number, const absl::Status& status) {
+  const PeerId& peer_id = links_.candidate(*ask.parent).peer_id;
   plan_.log.Debug("piece from parent failed",
-                  {{"piece", job.number},
-                   {"parent_id", links_.candidate(*job.parent).peer_id},
-                   {"error", status}});
+                  {{"piece", number}, {"parent_id", peer_id}, {"error", status}});
   if (IsLocalError(status)) {
-    links_.Stopped(*job.parent);
+    links_.Stopped(*ask.parent);
     End(status);
     return;
   }
-  session_->Report(PieceFromParentFailed{job.number, links_.candidate(*job.parent).peer_id});
-  links_.Failed(*job.parent, job.number, status);
+  session_->Report(PieceFromParentFailed{number, peer_id});
+  links_.Failed(*ask.parent, number, status);
 }
 
 void Round::SourceJobFailed(const absl::Status& status) {
@@ -146,106 +285,85 @@ void Round::SourceJobFailed(const absl::Status& status) {
   End(status);
 }
 
-void Round::StopJob(Job& job) { StopNow(*job.stop); }
+void Round::Stop(Ask& ask) {
+  ask.stopping = true;
+  StopNow(*ask.stop);
+}
 
 void Round::WatchTransfers(SteadyTime now) {
   const bool tail = jobs_.size() < env_.options.concurrent_piece_count &&
                     !picker_.AnyOffered(links_.Available());
   for (auto& [number, job] : jobs_) {
-    const std::uint64_t bytes = job->progress->bytes.load(std::memory_order_relaxed);
-    if (bytes != job->seen_bytes) {
-      job->seen_bytes = bytes;
-      job->seen_change = now;
+    if (Waits(*job)) {
+      for (const auto& ask : job->asks) WatchAsk(*job, *ask, now);
+    } else {
+      WatchTransfer(*job, tail, now);
     }
-    if (!job->parent || job->replaced) continue;
-    ParentSet::Transfer transfer;
-    transfer.parent = *job->parent;
-    transfer.length = job->length;
-    transfer.received = bytes;
-    transfer.elapsed = now - job->started;
-    transfer.silent = now - job->seen_change;
-    const bool silent = transfer.silent >= std::chrono::seconds(4);
-    if (!tail && !silent) continue;
-    const auto other = links_.Replacement(transfer, picker_.offers(number));
-    if (!other && transfer.silent < kSilenceAllowed) continue;
-    plan_.log.Debug("piece is slow, taken from elsewhere",
-                    {{"piece", number},
-                     {"parent_id", links_.candidate(*job->parent).peer_id},
-                     {"received", bytes}});
-    job->replaced = true;
-    picker_.Withdraw(number, *job->parent);
-    if (silent) links_.Silent(*job->parent);
-    StopJob(*job);
   }
 }
 
-void Round::ReadSource() {
-  if (!std::exchange(source_told_, source_granted_) && source_granted_) {
-    session_->Report(PeerBackToSourceStarted{grant_text_});
-  }
-  if (!source_granted_ && source_ == SourceState::kOff) {
-    plan_.log.Warn("no scheduler and no peer has the content, downloading from the source",
-                   {{"missing_pieces", picker_.missing()}, {"error", session_->error()}});
-  }
-  if (!plan_.source_has_ranges) {
-    source_ = SourceState::kProbing;
-    group_.Spawn(ProbeSource(*this));
-  } else if (*plan_.source_has_ranges) {
-    source_ = SourceState::kRanges;
-  } else {
-    ReadWholeSource();
-  }
+// Waiting for a busy parent is no fault of it.
+void Round::WatchAsk(const Job& job, Ask& ask, SteadyTime now) {
+  if (!ask.parent || ask.stopping) return;
+  const auto heard = links_.Heard(*ask.parent);
+  if (heard && now - *heard < kLoadIsFresh) return;
+  ParentMask others = picker_.offers(job.number) & links_.Available();
+  others.Remove(*ask.parent);
+  if (now - ask.since < (others.empty() ? kSilenceAllowed : kSilenceWithOthers)) return;
+  plan_.log.Debug("parent does not answer",
+                  {{"piece", job.number}, {"parent_id", links_.candidate(*ask.parent).peer_id}});
+  picker_.Withdraw(job.number, *ask.parent);
+  links_.Silent(*ask.parent);
+  Stop(ask);
 }
 
-// The content is known from before; whether the source has ranges, and still the same, is not.
-Awaitable<> Round::ProbeSource(Round& self) {
-  const auto& with = self.env_.with;
-  auto stat = co_await RunOn(with.data.Next(), with.source.Stat(self.plan_.source));
-  if (!stat.ok()) {
-    self.source_failed_ = true;
-    self.End(stat.status());
-    co_return;
+void Round::WatchTransfer(Job& job, bool tail, SteadyTime now) {
+  const std::uint64_t bytes = job.piece->received();
+  if (bytes != job.seen_bytes) {
+    job.seen_bytes = bytes;
+    job.seen_change = now;
   }
-  if (stat->content_length && *stat->content_length != self.plan_.layout.content_length()) {
-    self.source_failed_ = true;
-    self.End(absl::DataLossError(StrCat("the source has ", *stat->content_length,
-                                        " bytes now, the task has ",
-                                        self.plan_.layout.content_length())));
-    co_return;
-  }
-  self.plan_.source_has_ranges = stat->supports_ranges;
-  self.ReadSource();
-  self.changed_.Notify();
+  if (!job.sender->parent || job.replaced) return;
+  const ParentSlot parent = *job.sender->parent;
+  ParentSet::Transfer transfer;
+  transfer.parent = parent;
+  transfer.length = job.piece->length();
+  transfer.received = bytes;
+  transfer.elapsed = now - job.began;
+  transfer.silent = now - job.seen_change;
+  const bool silent = transfer.silent >= kSilenceWithOthers;
+  if (!tail && !silent) return;
+  const auto other = links_.Replacement(transfer, picker_.offers(job.number));
+  if (!other && transfer.silent < kSilenceAllowed) return;
+  plan_.log.Debug("piece is slow, taken from elsewhere",
+                  {{"piece", job.number},
+                   {"parent_id", links_.candidate(parent).peer_id},
+                   {"received", bytes}});
+  job.replaced = true;
+  picker_.Withdraw(job.number, parent);
+  if (silent) links_.Silent(parent);
+  Stop(*job.sender);
 }
 
-void Round::ReadWholeSource() {
-  source_ = SourceState::kWhole;
-  group_.Spawn(RunWholeSource(*this));
-}
-
-Awaitable<> Round::RunWholeSource(Round& self) {
-  const auto& with = self.env_.with;
-  // Pieces come as events of the storage; when the last wanted one is there, the round ends and with
-  // it this.
-  absl::Status status = co_await RunOn(
-      with.data.Next(), GetAllFromSource(with.source, with.clock, self.plan_.source,
-                                         self.plan_.stored, std::make_shared<PieceProgress>()));
-  if (self.ended()) co_return;
-  if (!status.ok()) {
-    self.source_failed_ = !IsLocalError(status) || GetSourceError(status).has_value();
-    self.End(std::move(status));
-    co_return;
+SteadyTime Round::NextTick(SteadyTime now) const {
+  if (jobs_.empty()) return SteadyTime::max();
+  SteadyTime next = now + kWatchEvery;
+  const bool more = picker_.missing() > picker_.in_flight();
+  for (const auto& [number, job] : jobs_) {
+    if (Waits(*job)) {
+      next = std::min(next, now + (contended_ ? 2 * kPromptly : kPromptly));
+    } else if (more) {
+      // When it will be nearly done.
+      const auto received = static_cast<double>(job->piece->received());
+      const double elapsed = Seconds(std::max<Duration>(now - job->began, kMeasured));
+      const double rest = static_cast<double>(job->piece->length()) - received;
+      const double left = received > 0 ? rest * elapsed / received - kNearlyDoneSeconds : 1;
+      const double wait = std::clamp(left, Seconds(kMeasured), Seconds(kWatchEvery));
+      next = std::min(next, now + std::chrono::duration_cast<Duration>(
+                                      std::chrono::duration<double>(wait)));
+    }
   }
-  self.TakeEvents();
-  // What parents were sending at that time may be missing still; a source that leaves pieces out again
-  // and again is none.
-  if (++self.whole_reads_ >= kWholeReadsAllowed && self.picker_.missing() > 0 &&
-      self.picker_.in_flight() == 0) {
-    self.End(absl::DataLossError("the source was read to its end, and pieces are missing"));
-    co_return;
-  }
-  self.source_ = SourceState::kOff;
-  self.changed_.Notify();
+  return next;
 }
 
 }  // namespace dragonfly::dfdaemon

@@ -6,6 +6,7 @@
 #include "common/base/random.h"
 #include "dfdaemon/parents/blocklist.h"
 #include "dfdaemon/task/digest_cache.h"
+#include "dfdaemon/task/piece_jobs.h"
 #include "dfdaemon/task/task_manager.h"
 
 namespace dragonfly::dfdaemon {
@@ -16,6 +17,7 @@ struct TaskEnv {
   TaskManagerOptions options;
   TaskManager::Collaborators with;
   ParentBlocklist blocklist;
+  Downlink downlink;
   DigestCache digests;
   Random random;
   /// Drivers and what outlives them for moments: conversations that end, prefetches.

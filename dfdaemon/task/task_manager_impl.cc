@@ -37,6 +37,9 @@ std::optional<OutputRequest> OutputOf(const DownloadRequest& request) {
   return output;
 }
 
+// Over all downloads; each has a limit of its own as well.
+constexpr std::uint32_t kMostPiecesAtOnce = 64;
+
 Awaitable<absl::Status> DrainGroup(TaskGroup& group) {
   co_await group.Drain();
   co_return absl::OkStatus();
@@ -49,8 +52,8 @@ std::unique_ptr<TaskManager> TaskManager::Create(TaskManagerOptions options, Col
 }
 
 TaskManagerImpl::TaskManagerImpl(TaskManagerOptions options, Collaborators with)
-    : env_{std::move(options), with, ParentBlocklist(), DigestCache(), Random(0),
-           TaskGroup(with.io)},
+    : env_{std::move(options), with, ParentBlocklist(), Downlink(kMostPiecesAtOnce), DigestCache(),
+           Random(0), TaskGroup(with.io)},
       preparation_(env_) {
   env_.random = env_.options.random_seed ? Random(*env_.options.random_seed) : Random::FromSystem();
 }

@@ -27,24 +27,42 @@ struct FetchedPiece {
   PeerId parents_parent_id;  ///< Where the parent itself had it from; empty: the source.
 };
 
+/// Where a piece goes that a parent is asked for. Several parents may be asked for the same piece;
+/// whoever begins to send it first brings it.
+class PieceSink {
+ public:
+  virtual ~PieceSink() = default;
+
+  [[nodiscard]] virtual PieceNumber number() const = 0;
+  [[nodiscard]] virtual std::uint64_t offset() const = 0;  ///< Of the piece in the content, bytes.
+  [[nodiscard]] virtual std::uint64_t length() const = 0;  ///< Bytes.
+
+  /// The parent begins to send the piece as planned. Null when another one brings it. Called at most
+  /// once per Fetch(), on the executor of the fetch; the writer lives until Fetch() returns.
+  virtual PieceWriter* Begin() = 0;
+};
+
 /// Gets one piece from one parent. One instance per daemon; runs on executors of the `data`
 /// runtime, keeps connections to each parent open for many pieces where the parent allows it.
 class PieceFetcher {
  public:
   virtual ~PieceFetcher() = default;
 
-  /// Fills `writer` with the piece from its first byte on and checks number, offset, length and
-  /// checksum against the writer's plan; does not commit. Best called on an executor of the `data`
+  /// Fills the writer of `sink` with the piece from its first byte on and checks number, offset,
+  /// length and checksum against the plan; does not commit. Best called on an executor of the `data`
   /// runtime: the piece is received there. Waits for the download limiter; counts received bytes.
   ///
   /// NotFound: the parent does not have it. Unavailable: could not connect, or the connection
   /// broke. DataLoss: wrong bytes or a header that contradicts the plan (the parent lies; block
   /// it). DeadlineExceeded: `piece_timeout` (connect to metadata) or `write_timeout` (body) passed.
-  /// InvalidArgument: the address is none, or the task id does not fit a request. What
-  /// PieceWriter::Append() returns (ResourceExhausted, Internal) is this node's disk, not the
-  /// parent.
+  /// InvalidArgument: the address is none, or the task id does not fit a request. Cancelled: `sink`
+  /// did not want it any more. What PieceWriter::Append() returns (ResourceExhausted, Internal) is
+  /// this node's disk, not the parent.
+  ///
+  /// When it ends early, cancelled or not, the parent is told by a reset, so that it does not go on
+  /// sending what nobody reads.
   virtual Awaitable<absl::StatusOr<FetchedPiece>> Fetch(VortexAddress parent, TaskKind kind,
-                                                        TaskId task, PieceWriter& writer) = 0;
+                                                        TaskId task, PieceSink& sink) = 0;
 };
 
 }  // namespace dragonfly::dfdaemon

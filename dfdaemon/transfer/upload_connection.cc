@@ -1,5 +1,7 @@
 #include "dfdaemon/transfer/upload_connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -12,6 +14,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "absl/hash/hash.h"
+#include "common/async/sleep.h"
 #include "common/base/status_macros.h"
 #include "common/base/status_util.h"
 #include "common/base/strings.h"
@@ -24,6 +28,10 @@ namespace {
 constexpr auto kHoldTask = std::chrono::seconds(1);
 // Read from the disk beyond what is sent next.
 constexpr std::uint64_t kReadAhead = 4 * kMiB;
+// Of the link's time, left to send when the next turn may begin: the gap until its first byte.
+constexpr double kHandOverSeconds = 0.010;
+// The peer takes nothing any more: the next turn does not wait for it.
+constexpr auto kDrainStall = std::chrono::milliseconds(500);
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
@@ -163,6 +171,9 @@ Awaitable<absl::Status> UploadConnection::Answer() {
         StrCat("failed to get piece ", PieceName(), " content: cannot open the file"));
   }
   task_->Touch();
+  const std::uint64_t name = absl::HashOf(std::string_view(request_.task_id), request_.number);
+  CO_ASSIGN_OR_RETURN(const UploadTurns::Turn turn,
+                      co_await context_.turns.Wait(stream_, name, piece->length));
   const absl::Status status = co_await SendPiece(*piece, content);
   if (status.ok()) {
     tally.Finished(piece->length);
@@ -201,6 +212,7 @@ Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int con
   std::size_t head_bytes = WriteHead(piece);
   std::uint64_t offset = piece.offset;
   std::uint64_t rest = piece.length;
+  sent_ = confirmed_ = 0;
   while (rest > 0) {
     const std::uint64_t chunk = std::min<std::uint64_t>(rest, context_.options.chunk_bytes);
     if (!context_.limiter.unlimited()) co_await context_.limiter.Acquire(chunk);
@@ -214,9 +226,40 @@ Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int con
     CO_RETURN_IF_ERROR(co_await SendBytes(content, offset, chunk));
     offset += chunk;
     rest -= chunk;
+    (void)CountConfirmed();
     if (rest > 0) co_await asio::post(stream_.socket().get_executor(), asio::use_awaitable);
   }
+  co_await Drain();
   co_return absl::OkStatus();
+}
+
+std::uint64_t UploadConnection::CountConfirmed() {
+  int queued = 0;
+  if (::ioctl(stream_.fd(), SIOCOUTQ, &queued) != 0 || queued < 0) return 0;
+  const std::uint64_t on_its_way = std::min(static_cast<std::uint64_t>(queued), sent_);
+  const std::uint64_t confirmed = sent_ - on_its_way;
+  if (confirmed > confirmed_) context_.turns.Moved(confirmed - std::exchange(confirmed_, confirmed));
+  return on_its_way;
+}
+
+Awaitable<> UploadConnection::Drain() {
+  SteadyTime progress = Now();
+  std::uint64_t before = sent_;
+  while (true) {
+    const std::uint64_t left = CountConfirmed();
+    const double capacity = context_.turns.capacity();
+    const double seconds = capacity > 0 ? static_cast<double>(left) / capacity : 0;
+    if (seconds <= 2 * kHandOverSeconds) co_return;
+    const SteadyTime now = Now();
+    if (left < before) {
+      before = left;
+      progress = now;
+    } else if (now - progress > kDrainStall) {
+      co_return;
+    }
+    co_await SleepFor(std::chrono::milliseconds(
+        std::clamp(static_cast<int>((seconds - kHandOverSeconds) * 1000), 5, 50)));
+  }
 }
 
 Awaitable<absl::Status> UploadConnection::SendBytes(int content, std::uint64_t offset,
@@ -226,11 +269,13 @@ Awaitable<absl::Status> UploadConnection::SendBytes(int content, std::uint64_t o
     const ssize_t sent = ::sendfile(stream_.fd(), content, &at, length);
     if (sent > 0) {
       length -= static_cast<std::uint64_t>(sent);
+      sent_ += static_cast<std::uint64_t>(sent);
     } else if (sent == 0) {
       co_return absl::DataLossError("content file ends before the piece does");
     } else if (errno == EAGAIN) {
       stream_.ExpireAt(Now() + context_.options.send_timeout);
       CO_RETURN_IF_ERROR(Annotate(co_await stream_.WaitWritable(), "send piece"));
+      (void)CountConfirmed();
     } else if (errno == EIO) {
       co_return absl::DataLossError("content file cannot be read");
     } else if (errno != EINTR) {

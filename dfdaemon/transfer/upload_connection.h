@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "common/vortex/codec.h"
 #include "dfdaemon/transfer/tcp_stream.h"
+#include "dfdaemon/transfer/upload_turns.h"
 #include "dfdaemon/transfer/vortex_server.h"
 
 namespace dragonfly::dfdaemon {
@@ -21,6 +22,7 @@ struct UploadContext {
   TransferMetrics& metrics;
   Logger log;
   BlockingPool& disk;
+  UploadTurns& turns;
 };
 
 /// A peer that asks for pieces: one request after the other until it closes its side, which it may
@@ -41,6 +43,10 @@ class UploadConnection {
   Awaitable<absl::Status> Answer();
   Awaitable<absl::Status> SendPiece(PieceLocation piece, int content);
   Awaitable<absl::Status> SendBytes(int content, std::uint64_t offset, std::uint64_t length);
+  /// Tells the turns what the peer confirmed since the last call. Returns what is on its way.
+  std::uint64_t CountConfirmed();
+  /// Until nearly all that was sent has left this host, so that the next turn begins on a free link.
+  Awaitable<> Drain();
   Awaitable<absl::Status> SendError(VortexErrorCode code, std::string_view message);
   /// Until the bytes are in the page cache.
   Awaitable<> Read(int content, std::uint64_t offset, std::uint64_t length,
@@ -66,6 +72,10 @@ class UploadConnection {
   // Of the last request: a peer mostly asks for many pieces of one task. Pinned meanwhile.
   std::shared_ptr<StoredTask> task_;
   std::shared_ptr<void> pin_;
+
+  // Of the piece that is being sent, bytes.
+  std::uint64_t sent_ = 0;
+  std::uint64_t confirmed_ = 0;
 
   std::array<std::byte, 512> out_;
   std::uint8_t next_id_ = 0;

@@ -46,12 +46,12 @@ absl::Status StatusOf(const VortexError& error) {
   return absl::UnavailableError(text);
 }
 
-absl::StatusOr<Announcement> CheckPlan(const VortexMetadata& metadata, const PieceWriter& writer) {
-  if (metadata.number != writer.number() || metadata.offset != writer.offset() ||
-      metadata.length != writer.length()) {
+absl::StatusOr<Announcement> CheckPlan(const VortexMetadata& metadata, const PieceSink& sink) {
+  if (metadata.number != sink.number() || metadata.offset != sink.offset() ||
+      metadata.length != sink.length()) {
     return absl::DataLossError(StrCat(
         "parent sends piece ", metadata.number, " at ", metadata.offset, " of ", metadata.length,
-        " bytes instead of ", writer.number(), " at ", writer.offset(), " of ", writer.length()));
+        " bytes instead of ", sink.number(), " at ", sink.offset(), " of ", sink.length()));
   }
   Announcement announcement;
   announcement.parent_id = PeerId(metadata.parent_id);
@@ -66,7 +66,7 @@ absl::StatusOr<Announcement> CheckPlan(const VortexMetadata& metadata, const Pie
 // Reads exactly header and metadata: the piece stays in the socket, so that its first byte comes
 // first in the buffer and writes to the file are aligned. `began` becomes true with the first byte.
 Awaitable<absl::StatusOr<Announcement>> ReadAnswer(ParentConnection& connection, TaskKind kind,
-                                                   const PieceWriter& writer, bool& began) {
+                                                   const PieceSink& sink, bool& began) {
   std::vector<std::byte>& head = connection.head();
   connection.SetLowWater(1);
   std::size_t have = 0;
@@ -92,17 +92,36 @@ Awaitable<absl::StatusOr<Announcement>> ReadAnswer(ParentConnection& connection,
     }
   }
   if (const auto* error = std::get_if<VortexError>(&answer)) co_return StatusOf(*error);
-  co_return CheckPlan(std::get<VortexMetadata>(answer), writer);
+  co_return CheckPlan(std::get<VortexMetadata>(answer), sink);
 }
 
+// A parent that is asked no more learns it at once: an orderly end would only mean that nothing
+// further is asked, and the piece would still be sent.
+class ResetUnlessKept {
+ public:
+  explicit ResetUnlessKept(std::unique_ptr<ParentConnection>& connection)
+      : connection_(connection) {}
+  ResetUnlessKept(const ResetUnlessKept&) = delete;
+  ResetUnlessKept& operator=(const ResetUnlessKept&) = delete;
+  ~ResetUnlessKept() {
+    if (connection_ == nullptr) return;
+    constexpr linger kAtOnce{.l_onoff = 1, .l_linger = 0};
+    (void)::setsockopt(connection_->stream().fd(), SOL_SOCKET, SO_LINGER, &kAtOnce,
+                       sizeof(kAtOnce));
+  }
+
+ private:
+  std::unique_ptr<ParentConnection>& connection_;
+};
+
 Awaitable<absl::StatusOr<Announcement>> Ask(ParentConnection& connection, TaskKind kind,
-                                            const TaskId& task, const PieceWriter& writer,
+                                            const TaskId& task, const PieceSink& sink,
                                             bool& began) {
   std::array<std::byte, kVortexRequestBytes> request;
-  WriteVortexRequest(static_cast<std::uint8_t>(writer.number()), VortexRequestTag(kind),
-                     {task.str(), writer.number()}, request);
+  WriteVortexRequest(static_cast<std::uint8_t>(sink.number()), VortexRequestTag(kind),
+                     {task.str(), sink.number()}, request);
   CO_RETURN_IF_ERROR(Annotate(co_await connection.stream().SendAll(request, 0), "ask for piece"));
-  co_return co_await ReadAnswer(connection, kind, writer, began);
+  co_return co_await ReadAnswer(connection, kind, sink, began);
 }
 
 }  // namespace
@@ -113,7 +132,7 @@ class VortexPieceFetcher::Impl {
        Runtime& data);
 
   Awaitable<absl::StatusOr<FetchedPiece>> Fetch(VortexAddress parent, TaskKind kind, TaskId task,
-                                                PieceWriter& writer);
+                                                PieceSink& sink);
   Awaitable<> Stop();
 
  private:
@@ -130,10 +149,10 @@ class VortexPieceFetcher::Impl {
   using Connection = std::unique_ptr<ParentConnection>;
 
   Awaitable<absl::StatusOr<FetchedPiece>> FetchOn(Shard& shard, VortexAddress parent, TaskKind kind,
-                                                  TaskId task, PieceWriter& writer);
+                                                  TaskId task, PieceSink& sink);
   Awaitable<absl::StatusOr<Announcement>> AskOnAny(Shard& shard, VortexAddress parent,
                                                    TaskKind kind, const TaskId& task,
-                                                   const PieceWriter& writer,
+                                                   const PieceSink& sink,
                                                    Connection& connection);
   Awaitable<absl::StatusOr<Connection>> Connect(Shard& shard, VortexAddress parent,
                                                 SteadyTime deadline);
@@ -162,38 +181,42 @@ VortexPieceFetcher::Impl::Impl(VortexFetcherOptions options, RateLimiter& downlo
 
 Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::Fetch(VortexAddress parent,
                                                                         TaskKind kind, TaskId task,
-                                                                        PieceWriter& writer) {
+                                                                        PieceSink& sink) {
   const auto here = co_await asio::this_coro::executor;
   for (const auto& shard : shards_) {
     if (shard->executor == here) {
-      co_return co_await FetchOn(*shard, std::move(parent), kind, std::move(task), writer);
+      co_return co_await FetchOn(*shard, std::move(parent), kind, std::move(task), sink);
     }
   }
-  Shard& shard = *shards_[writer.number() % shards_.size()];
+  Shard& shard = *shards_[sink.number() % shards_.size()];
   co_return co_await RunOn(shard.executor,
-                           FetchOn(shard, std::move(parent), kind, std::move(task), writer));
+                           FetchOn(shard, std::move(parent), kind, std::move(task), sink));
 }
 
 Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
-    Shard& shard, VortexAddress parent, TaskKind kind, TaskId task, PieceWriter& writer) {
+    Shard& shard, VortexAddress parent, TaskKind kind, TaskId task, PieceSink& sink) {
   if (task.str().size() != kVortexTaskIdBytes) {
     co_return absl::InvalidArgumentError("task ids of other than 64 bytes do not fit a request");
   }
-  if (writer.written() > 0) writer.Restart();
   Connection connection;
-  const auto announcement = co_await AskOnAny(shard, parent, kind, task, writer, connection);
+  // Declared after the connection: acts before it is closed.
+  ResetUnlessKept reset(connection);
+  const auto announcement = co_await AskOnAny(shard, parent, kind, task, sink, connection);
   if (!announcement.ok()) {
     // An answer that was read to its end leaves the connection as good as new.
     if (absl::IsNotFound(announcement.status())) Keep(shard, parent, std::move(connection));
     co_return announcement.status();
   }
-  CO_RETURN_IF_ERROR(co_await Receive(shard, *connection, writer));
-  const std::uint32_t crc32 = writer.crc32();
+  PieceWriter* const writer = sink.Begin();
+  if (writer == nullptr) co_return absl::CancelledError("the piece comes from elsewhere");
+  if (writer->written() > 0) writer->Restart();
+  CO_RETURN_IF_ERROR(co_await Receive(shard, *connection, *writer));
+  const std::uint32_t crc32 = writer->crc32();
   if (announcement->crc32.value_or(crc32) != crc32) {
     co_return absl::DataLossError(
         StrCat("piece has crc32 ", crc32, ", parent promised ", *announcement->crc32));
   }
-  metrics_.PieceReceived(kind, writer.length());
+  metrics_.PieceReceived(kind, sink.length());
   Keep(shard, parent, std::move(connection));
   co_return FetchedPiece{.crc32 = crc32,
                          .verified = announcement->crc32.has_value(),
@@ -202,13 +225,13 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
 
 Awaitable<absl::StatusOr<Announcement>> VortexPieceFetcher::Impl::AskOnAny(
     Shard& shard, VortexAddress parent, TaskKind kind, const TaskId& task,
-    const PieceWriter& writer, Connection& connection) {
+    const PieceSink& sink, Connection& connection) {
   const SteadyTime deadline = Now() + options_.piece_timeout;
   bool began = false;
   connection = shard.pool.Take(parent, Now());
   if (connection != nullptr) {
     connection->stream().ExpireAt(deadline);
-    auto announcement = co_await Ask(*connection, kind, task, writer, began);
+    auto announcement = co_await Ask(*connection, kind, task, sink, began);
     if (announcement.ok() || began || !absl::IsUnavailable(announcement.status())) {
       co_return announcement;
     }
@@ -216,7 +239,7 @@ Awaitable<absl::StatusOr<Announcement>> VortexPieceFetcher::Impl::AskOnAny(
     shard.pool.Forget(parent);
   }
   CO_ASSIGN_OR_RETURN(connection, co_await Connect(shard, parent, deadline));
-  co_return co_await Ask(*connection, kind, task, writer, began);
+  co_return co_await Ask(*connection, kind, task, sink, began);
 }
 
 Awaitable<absl::StatusOr<VortexPieceFetcher::Impl::Connection>> VortexPieceFetcher::Impl::Connect(
@@ -323,8 +346,8 @@ VortexPieceFetcher::~VortexPieceFetcher() = default;
 
 Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Fetch(VortexAddress parent,
                                                                   TaskKind kind, TaskId task,
-                                                                  PieceWriter& writer) {
-  return impl_->Fetch(std::move(parent), kind, std::move(task), writer);
+                                                                  PieceSink& sink) {
+  return impl_->Fetch(std::move(parent), kind, std::move(task), sink);
 }
 
 Awaitable<> VortexPieceFetcher::Stop() { return impl_->Stop(); }

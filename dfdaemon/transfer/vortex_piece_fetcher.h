@@ -40,7 +40,7 @@ class VortexPieceFetcher final : public PieceFetcher {
   ~VortexPieceFetcher() override;
 
   Awaitable<absl::StatusOr<FetchedPiece>> Fetch(VortexAddress parent, TaskKind kind, TaskId task,
-                                                PieceWriter& writer) override;
+                                                PieceSink& sink) override;
 
   /// Closes idle connections; no Fetch() may be under way.
   Awaitable<> Stop();

@@ -57,7 +57,8 @@ class VortexPieceFetcherTest : public ::testing::Test {
   }
   absl::StatusOr<FetchedPiece> Fetch(std::uint16_t port, PieceWriter& writer,
                                      TaskKind kind = TaskKind::kStandard) {
-    return RunCoro(data_, fetcher().Fetch({"127.0.0.1", port}, kind, kTask, writer));
+    WriterSink sink(writer);
+    return RunCoro(data_, fetcher().Fetch({"127.0.0.1", port}, kind, kTask, sink));
   }
   /// Fetches the piece from a parent that says `answer` to the first request and then closes.
   absl::StatusOr<FetchedPiece> FetchFrom(const std::string& answer) {
@@ -76,6 +77,7 @@ class VortexPieceFetcherTest : public ::testing::Test {
   Runtime elsewhere_{"elsewhere", 1};
   Runtime data_{"data", 2};
   MemoryPieceWriter writer_{2, 20, 9};
+  WriterSink sink_{writer_};
   std::unique_ptr<VortexPieceFetcher> fetcher_;
 };
 
@@ -190,13 +192,13 @@ TEST_F(VortexPieceFetcherTest, SaysThatItCannotConnect) {
   }
   EXPECT_THAT(Fetch(port, writer_), StatusIs(StatusCode::kUnavailable, "connect to parent"));
   EXPECT_THAT(RunCoro(data_, fetcher().Fetch({"parent.example", 4005}, TaskKind::kStandard, kTask,
-                                             writer_)),
+                                             sink_)),
               StatusIs(StatusCode::kInvalidArgument, "parent.example"));
 }
 
 TEST_F(VortexPieceFetcherTest, RefusesTaskIdsThatDoNotFitARequest) {
   EXPECT_THAT(RunCoro(data_, fetcher().Fetch({"127.0.0.1", 1}, TaskKind::kStandard,
-                                             TaskId(std::string(128, 'a')), writer_)),
+                                             TaskId(std::string(128, 'a')), sink_)),
               StatusIs(StatusCode::kInvalidArgument));
 }
 
@@ -330,10 +332,10 @@ TEST_F(VortexPieceFetcherTest, CanBeCancelledWhileItWaits) {
   });
   TaskGroup group(data_.executor());
   auto fetch = [](VortexPieceFetcher& with, std::uint16_t port,
-                  PieceWriter& writer) -> Awaitable<> {
-    (void)co_await with.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, writer);
+                  PieceSink& sink) -> Awaitable<> {
+    (void)co_await with.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, sink);
   };
-  group.Spawn(fetch(fetcher(), parent.port(), writer_));
+  group.Spawn(fetch(fetcher(), parent.port(), sink_));
   EXPECT_TRUE(WaitFor([&] { return asked.load(); }));
   RunCoro(data_, group.Stop());
   EXPECT_EQ(group.running(), 0U);
@@ -345,7 +347,7 @@ TEST_F(VortexPieceFetcherTest, MayBeCalledFromElsewhere) {
     socket.Send(ContentHead(Planned()) + kBytes);
   });
   EXPECT_THAT(RunCoro(elsewhere_, fetcher().Fetch({"127.0.0.1", parent.port()}, TaskKind::kStandard,
-                                                  kTask, writer_)),
+                                                  kTask, sink_)),
               IsOk());
 }
 
@@ -380,8 +382,9 @@ class VortexTransferTest : public VortexPieceFetcherTest {
   Awaitable<absl::Status> FetchAndCommit(StoredTask& task, PieceNumber number) {
     auto claim = task.ClaimPiece(number);
     if (!claim.ok()) co_return claim.status();
+    WriterSink sink(*claim->writer);
     auto piece = co_await fetcher().Fetch({server_options_.ip, server_->port()}, task.spec().kind,
-                                          kTask, *claim->writer);
+                                          kTask, sink);
     if (!piece.ok()) co_return piece.status();
     co_return claim->writer->Commit({}, piece->crc32);
   }

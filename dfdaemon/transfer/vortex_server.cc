@@ -46,8 +46,11 @@ class Slot {
 
 class VortexServer::Impl {
  public:
-  Impl(UploadContext context, Runtime& data)
-      : context_(std::move(context)), data_(data), accepting_(data.executor(0)) {
+  Impl(VortexServerOptions options, Storage& storage, RateLimiter& upload,
+       TransferMetrics& metrics, Logger log, Runtime& data, BlockingPool& disk)
+      : context_{std::move(options), storage, upload, metrics, std::move(log), disk, turns_},
+        data_(data),
+        accepting_(data.executor(0)) {
     for (std::size_t i = 0; i < data.size(); ++i) {
       groups_.push_back(std::make_unique<TaskGroup>(data.executor(i)));
     }
@@ -63,6 +66,7 @@ class VortexServer::Impl {
   Awaitable<> Accept(tcp::acceptor acceptor);
   Awaitable<> Serve(tcp::socket socket, Slot slot);
 
+  UploadTurns turns_;
   const UploadContext context_;
   Runtime& data_;
   std::uint16_t port_ = 0;
@@ -92,6 +96,10 @@ absl::Status VortexServer::Impl::Listen(tcp::acceptor& acceptor, const tcp::endp
   if (!error) {
     const int fd = acceptor.native_handle();
     Tune(fd, {.send_buffer_bytes = context_.options.send_buffer_bytes});
+    // What is sent should be on its way, not in a buffer of the kernel: else a turn would end long
+    // before its piece is through, and several would share the link.
+    constexpr int kNotSent = 256 * 1024;
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSent, sizeof(kNotSent));
     constexpr std::string_view kCongestion = "cubic";
     if (::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kCongestion.data(), kCongestion.size()) !=
         0) {
@@ -142,9 +150,8 @@ Awaitable<> VortexServer::Impl::Stop() {
 
 VortexServer::VortexServer(VortexServerOptions options, Storage& storage, RateLimiter& upload,
                            TransferMetrics& metrics, Logger log, Runtime& data, BlockingPool& disk)
-    : impl_(std::make_unique<Impl>(
-          UploadContext{std::move(options), storage, upload, metrics, std::move(log), disk},
-          data)) {}
+    : impl_(std::make_unique<Impl>(std::move(options), storage, upload, metrics, std::move(log),
+                                   data, disk)) {}
 
 VortexServer::~VortexServer() = default;
 

@@ -252,12 +252,13 @@ std::shared_ptr<ParentClient::LoadWatch> FakeParents::WatchLoad(const CandidateP
   class Unknown final : public LoadWatch {
    public:
     [[nodiscard]] std::optional<NetworkLoad> latest() const override { return std::nullopt; }
+    [[nodiscard]] std::optional<SteadyTime> updated() const override { return std::nullopt; }
   };
   return std::make_shared<Unknown>();
 }
 
 Awaitable<absl::StatusOr<FetchedPiece>> FakeParents::Fetch(VortexAddress parent, TaskKind kind,
-                                                           TaskId task, PieceWriter& writer) {
+                                                           TaskId task, PieceSink& sink) {
   (void)kind;
   (void)task;
   const auto found = parents_.find(parent.port);
@@ -265,10 +266,12 @@ Awaitable<absl::StatusOr<FetchedPiece>> FakeParents::Fetch(VortexAddress parent,
   FakeParent& known = *found->second;
   co_await known.gate.Pass();
   if (known.serve) {
-    if (auto status = known.serve(writer.number()); !status.ok()) co_return status;
+    if (auto status = known.serve(sink.number()); !status.ok()) co_return status;
   }
-  const auto bytes = PieceOf(known.object, writer);
-  if (auto status = writer.Append(bytes); !status.ok()) co_return status;
+  PieceWriter* const writer = sink.Begin();
+  if (writer == nullptr) co_return absl::CancelledError("the piece comes from elsewhere");
+  const auto bytes = PieceOf(known.object, *writer);
+  if (auto status = writer->Append(bytes); !status.ok()) co_return status;
   {
     const MutexLock lock(mutex_);
     ++served_[known.name];

@@ -106,7 +106,7 @@ class FakeParents final : public ParentClient, public PieceFetcher {
   std::shared_ptr<LoadWatch> WatchLoad(const CandidateParent& parent,
                                        const PeerIdentity& self) override;
   Awaitable<absl::StatusOr<FetchedPiece>> Fetch(VortexAddress parent, TaskKind kind, TaskId task,
-                                                PieceWriter& writer) override;
+                                                PieceSink& sink) override;
 
   /// Pieces served by each parent, by its name.
   [[nodiscard]] std::map<std::string, int> served() const;

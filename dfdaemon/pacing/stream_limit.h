@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/clock.h"
+#include "dfdaemon/pacing/link_gauge.h"
+
+namespace dragonfly::dfdaemon {
+
+/// How many transfers at once fill a link, in one direction. Decides only: no I/O, no clock. Not
+/// thread-safe.
+///
+/// As many as keep it busy for 50 ms each, judged by what it was seen to carry; one more where the
+/// running ones leave it partly idle; and, because a link may carry more than any of its transfers
+/// can, one more from time to time for as long as that makes it faster.
+class StreamLimit {
+ public:
+  /// `max`: never more at once; at least 1.
+  explicit StreamLimit(std::uint32_t max) : max_(max) {}
+
+  /// Whether one more transfer of `length` bytes, besides `active` that run, should begin now.
+  [[nodiscard]] bool MayBegin(SteadyTime now, std::uint64_t length, std::uint32_t active);
+  [[nodiscard]] bool MayBegin(SteadyTime now, std::uint64_t length) {
+    return MayBegin(now, length, active_);
+  }
+  /// When MayBegin() may turn true though nothing happens.
+  [[nodiscard]] SteadyTime next_check(SteadyTime now) const;
+
+  void Began(SteadyTime now);
+  void Ended(SteadyTime now);
+  void Moved(SteadyTime now, std::uint64_t bytes) { gauge_.Moved(now, bytes); }
+
+  [[nodiscard]] std::uint32_t active() const { return active_; }
+  /// Bytes per second, see LinkGauge.
+  [[nodiscard]] double capacity(SteadyTime now) { return gauge_.capacity(now); }
+
+ private:
+  struct Probe {
+    SteadyTime ends;
+    double before = 0;  // Bytes per second.
+    std::uint32_t streams = 0;
+  };
+
+  void Judge(SteadyTime now);
+
+  const std::uint32_t max_;
+  LinkGauge gauge_;
+  std::uint32_t active_ = 0;
+  std::uint32_t fill_ = 1;  // So many should fill the link, as of the last question.
+  SteadyTime filled_;       // Since when so many run, short gaps not counted.
+  SteadyTime dropped_;      // When they became fewer.
+  std::uint32_t extra_ = 0;
+  SteadyTime extra_since_;
+  std::optional<Probe> probe_;
+  SteadyTime next_probe_;
+  Duration probe_interval_{0};
+};
+
+}  // namespace dragonfly::dfdaemon

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "dfdaemon/pacing/stream_limit.h"
+
+namespace dragonfly::dfdaemon {
+
+/// Who sends next over this host's uplink. Decides only: no I/O, no clock. Not thread-safe.
+///
+/// The piece that was sent least often is first, so that what only this host has spreads before it
+/// is repeated; among equals, whoever asked first; and who waited for 10 s is not passed by any more.
+class UploadQueue {
+ public:
+  using Ticket = std::uint64_t;
+  struct Options {
+    std::uint32_t max_active = 64;
+    /// Pieces up to this size do not wait: they cost less than knowing whose turn it is.
+    std::uint64_t always_up_to = 128 * 1024;
+  };
+
+  explicit UploadQueue(Options options) : options_(options), limit_(options.max_active) {}
+
+  /// Somebody asks for a piece of `length` bytes; `piece` is a hash that names it.
+  Ticket Enter(SteadyTime now, std::uint64_t piece, std::uint64_t length);
+  /// Has its piece, or does not want it any more.
+  void Leave(SteadyTime now, Ticket ticket);
+  /// Bytes that peers confirmed.
+  void Moved(SteadyTime now, std::uint64_t bytes) { limit_.Moved(now, bytes); }
+
+  /// Appends those whose turn it is now to `turns`.
+  void Admit(SteadyTime now, std::vector<Ticket>& turns);
+
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] std::uint32_t active() const { return limit_.active(); }
+  /// When to call Admit() again though nobody came or went.
+  [[nodiscard]] SteadyTime next_check(SteadyTime now) const { return limit_.next_check(now); }
+  [[nodiscard]] double capacity(SteadyTime now) { return limit_.capacity(now); }
+
+ private:
+  struct Waiter {
+    Ticket ticket = 0;
+    std::uint64_t piece = 0;
+    std::uint64_t length = 0;
+    SteadyTime since;
+  };
+  enum class State : std::uint8_t { kWaiting, kActive, kUncounted };
+
+  [[nodiscard]] std::list<Waiter>::iterator First(SteadyTime now);
+  [[nodiscard]] std::uint8_t& sent(std::uint64_t piece) { return sent_[piece % sent_.size()]; }
+  void Age(SteadyTime now);
+
+  const Options options_;
+  StreamLimit limit_;
+  Ticket last_ticket_ = 0;
+  std::list<Waiter> waiting_;  // In the order of arrival.
+  absl::flat_hash_map<Ticket, State> states_;
+  // How often pieces were sent lately, by hash; two pieces in one place only lose some fairness.
+  std::array<std::uint8_t, 4096> sent_{};
+  SteadyTime aged_;
+};
+
+}  // namespace dragonfly::dfdaemon
