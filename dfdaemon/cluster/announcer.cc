@@ -52,7 +52,8 @@ pb::scheduler::AnnounceHostRequest Announcer::Message() {
   if (!host_.idc.empty()) network.set_idc(host_.idc);
   if (!host_.location.empty()) network.set_location(host_.location);
   auto& build = *host.mutable_build();
-  build.set_git_version(std::string(BuildVersion().semver));
+  // Build metadata, for schedulers that know it: this daemon can get pieces from its own children.
+  build.set_git_version(StrCat(BuildVersion().semver, "+trades"));
   build.set_git_commit(std::string(BuildVersion().commit));
   build.set_platform(std::string(BuildVersion().platform));
   host.set_scheduler_cluster_id(host_.scheduler_cluster_id.value_or(0));

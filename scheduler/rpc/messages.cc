@@ -1,9 +1,13 @@
 #include "scheduler/rpc/messages.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_split.h"
+#include "common/base/strings.h"
 #include "common/rpc/time.h"
 
 namespace dragonfly::scheduler {
@@ -34,6 +38,16 @@ void FillSourcePieces(const Task& task, pb::common::Task& out) {
     *to.mutable_cost() = rpc::ToProto(piece.cost);
     *to.mutable_created_at() = rpc::ToProto(piece.created_at);
   }
+}
+
+// A daemon that can have a peer as parent and child at once says so in the build metadata of its
+// version (`0.1.0+trades`), which no other reader of that field looks into.
+bool Trades(std::string_view version) {
+  const std::size_t metadata = version.find('+');
+  if (metadata == std::string_view::npos) return false;
+  const auto identifiers = absl::StrSplit(ToAbsl(version.substr(metadata + 1)), '.');
+  return std::any_of(identifiers.begin(), identifiers.end(),
+                     [](absl::string_view id) { return id == "trades"; });
 }
 
 }  // namespace
@@ -99,6 +113,7 @@ HostInfo ToHostInfo(const pb::scheduler::AnnounceHostRequest& request, const Hos
   info.port = static_cast<std::uint16_t>(host.port());
   info.download_port = static_cast<std::uint16_t>(host.download_port());
   info.disable_shared = host.disable_shared();
+  info.trades = Trades(host.build().git_version());
   info.idc = host.network().idc();
   info.location = host.network().location();
   info.max_tx_bandwidth = host.network().max_tx_bandwidth();

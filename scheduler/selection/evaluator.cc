@@ -126,6 +126,12 @@ ScoreParts DefaultScore(const Peer& parent, const Peer& child) {
   return parts;
 }
 
+double Affinity(const Peer& parent, const Peer& child) {
+  const HostInfo& from = parent.host_info();
+  const HostInfo& to = child.host_info();
+  return IdcAffinity(to.idc, from.idc) + LocationAffinity(to.location, from.location);
+}
+
 absl::StatusOr<std::unique_ptr<const Evaluator>> MakeEvaluator(std::string_view algorithm) {
   if (algorithm == "plugin") {
     return absl::InvalidArgumentError(

@@ -29,6 +29,8 @@ struct ScoreParts {
   double host_type = 0;
   double total = 0;
 };
+/// How near the two are, 0…2: the affinities of data centre and location.
+[[nodiscard]] double Affinity(const Peer& parent, const Peer& child);
 [[nodiscard]] ScoreParts DefaultScore(const Peer& parent, const Peer& child);
 
 /// By the name in `scheduler.algorithm`. As in the original every unknown name means `default`;

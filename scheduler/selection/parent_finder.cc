@@ -14,6 +14,29 @@ bool Better(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) 
   return a.peer->id() < b.peer->id();
 }
 
+// A seed serves so many times the children of another peer: only it has what nobody has yet.
+constexpr std::size_t kSeedChildren = 16;
+
+std::size_t Burden(const Peer& peer) {
+  return peer.seed() ? peer.children().size() / kSeedChildren : peer.children().size();
+}
+
+// Those that trade take each piece from whoever is free, so that the load of a parent now says little:
+// what counts is that links are short, and that everybody has about as many neighbours.
+bool BetterForTrading(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
+  if (a.peer->lost() != b.peer->lost()) return b.peer->lost();
+  if (a.affinity != b.affinity) return a.affinity > b.affinity;
+  const std::size_t burden_a = Burden(*a.peer);
+  const std::size_t burden_b = Burden(*b.peer);
+  if (burden_a != burden_b) return burden_a < burden_b;
+  return Better(a, b);
+}
+
+bool IsPossibleParent(const Peer& peer) {
+  return peer.state() == PeerState::kRunning || peer.state() == PeerState::kBackToSource ||
+         peer.state() == PeerState::kSucceeded;
+}
+
 }  // namespace
 
 std::string_view Name(Drop drop) {
@@ -53,15 +76,28 @@ std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const L
     return {};
   }
   Task& task = child.task();
-  task.MarkDescendants(child);
-  for (const auto& peer : task.Sample(limits.filter_parent_limit, random)) {
-    if (WhyNot(child, *peer).has_value()) continue;
-    candidates_.push_back({peer.get(), evaluator_.Score(*peer, child)});
+  task.MarkUnfit(child);
+  const auto consider = [&](Peer& peer) {
+    if (WhyNot(child, peer).has_value()) return;
+    Candidate& candidate = candidates_.emplace_back();
+    candidate.peer = &peer;
+    candidate.score = evaluator_.Score(peer, child);
+    if (child.trades()) candidate.affinity = Affinity(peer, child);
+  };
+  const auto sample = task.Sample(limits.filter_parent_limit, random);
+  for (const auto& peer : sample) consider(*peer);
+  if (child.trades()) {
+    // It has many parents, so the seed should be one of them wherever a task is large.
+    for (Peer* const seed : task.seeds()) {
+      const bool drawn = std::ranges::any_of(
+          sample, [&](const std::unique_ptr<Peer>& peer) { return peer.get() == seed; });
+      if (!drawn && IsPossibleParent(*seed)) consider(*seed);
+    }
   }
   const std::size_t kept = std::min(limits.candidate_parent_limit, candidates_.size());
   std::partial_sort(candidates_.begin(),
                     candidates_.begin() + static_cast<std::ptrdiff_t>(kept), candidates_.end(),
-                    Better);
+                    child.trades() ? BetterForTrading : Better);
   return {candidates_.data(), kept};
 }
 

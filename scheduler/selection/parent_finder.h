@@ -36,16 +36,18 @@ class ParentFinder {
   struct Candidate {
     Peer* peer = nullptr;
     double score = 0;
+    double affinity = 0;  ///< Only where the child trades.
   };
 
   explicit ParentFinder(const Evaluator& evaluator) : evaluator_(evaluator) {}
 
   /// The parents to offer, best first; empty when there are none, or when the child's state does
   /// not allow any. Peers whose conversation broke off come last. Equal scores: whoever serves
-  /// fewer children first, then in order of ids. Good until the next call.
+  /// fewer children first, then in order of ids. A child that trades is offered near ones with few
+  /// children first, and seeds are always considered. Good until the next call.
   std::span<const Candidate> Find(Peer& child, const Limits& limits, Random& random);
 
-  /// The tests in their order. Call Task::MarkDescendants(child) before.
+  /// The tests in their order. Call Task::MarkUnfit(child) before.
   [[nodiscard]] std::optional<Drop> WhyNot(const Peer& child, const Peer& candidate) const;
 
  private:

@@ -101,7 +101,7 @@ TEST(SchedulingVectorsTest, Edges) {
         EXPECT_FALSE(result["can_add"].get<bool>());  // Cannot even be asked here.
         continue;
       }
-      swarm.task.MarkDescendants(*to);
+      swarm.task.MarkUnfit(*to);
       const bool can_add = !swarm.task.IsMarked(*from) && !Task::HasEdge(*from, *to);
       EXPECT_EQ(can_add, result["can_add"].get<bool>()) << result;
     }

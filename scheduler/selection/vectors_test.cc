@@ -96,7 +96,7 @@ TEST(SchedulingVectorsTest, CandidateParents) {
 
     ParentFinder finder(*evaluator);
     if (expect.contains("filtered_out")) {
-      swarm.task.MarkDescendants(child);
+      swarm.task.MarkUnfit(child);
       for (const auto& [id, rule] : expect["filtered_out"].items()) {
         const auto why = finder.WhyNot(child, swarm[id]);
         ASSERT_TRUE(why.has_value()) << id;

@@ -91,6 +91,7 @@ WaitingRoom::Result WaitingRoom::Attempt(Waiter& waiter, SteadyTime now) {
       Fail(waiter, absl::FailedPreconditionError("scheduling exceeded RetryLimit"), now);
       return Result::kSettled;
     case RetryStep::kFind:
+      if (StuckTogether(peer)) return SendToSource(waiter, kSourceAfterLimit, now);
       if (Serve(waiter, now) == Result::kSettled) return Result::kSettled;
       if (NobodyToWaitFor(peer)) return SendToSource(waiter, kSourceAfterLimit, now);
       return Result::kWaits;
@@ -101,17 +102,27 @@ WaitingRoom::Result WaitingRoom::Attempt(Waiter& waiter, SteadyTime now) {
 WaitingRoom::Result WaitingRoom::Serve(Waiter& waiter, SteadyTime now) {
   Peer& peer = *waiter.peer;
   Task& task = peer.task();
-  task.DetachFromParents(peer);
+  if (peer.trades()) {
+    // It goes on with the others and adds to them.
+    task.DetachFromBlocked(peer);
+  } else {
+    task.DetachFromParents(peer);
+  }
   const auto config = dynamic_config_.current();
   ParentFinder::Limits limits;
   limits.filter_parent_limit = config->filter_parent_limit;
   limits.candidate_parent_limit = config->candidate_parent_limit;
   const auto candidates = finder_.Find(peer, limits, random_);
-  if (candidates.empty() || WorthWaiting(waiter, now)) return Result::kWaits;
+  const bool has_parents = !peer.parents().empty();
+  if (!has_parents && (candidates.empty() || WorthWaiting(waiter, now))) return Result::kWaits;
 
   offered_.clear();
   for (const ParentFinder::Candidate& candidate : candidates) {
     if (task.AddEdge(*candidate.peer, peer).ok()) offered_.push_back(candidate);
+  }
+  if (offered_.empty()) {
+    // Nobody else; the answer is due all the same.
+    for (const Peer::Edge& edge : peer.parents()) offered_.push_back({edge.parent});
   }
   if (offered_.empty()) return Result::kWaits;
   if (!waiter.channel->SendParents(peer, offered_)) {
@@ -138,6 +149,12 @@ bool WaitingRoom::WorthWaiting(Waiter& waiter, SteadyTime now) const {
   }
   if (!waiter.patient_until.has_value()) waiter.patient_until = now + options_.spread_patience;
   return true;
+}
+
+bool WaitingRoom::StuckTogether(const Peer& peer) {
+  return peer.trades() && peer.state() == PeerState::kRunning &&
+         !peer.spec().disable_back_to_source && peer.task().CanBackToSource() &&
+         peer.task().NobodyHasMore(peer);
 }
 
 bool WaitingRoom::NobodyToWaitFor(const Peer& peer) {

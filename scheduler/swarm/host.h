@@ -29,6 +29,8 @@ struct HostInfo {
   std::uint16_t port = 0;
   std::uint16_t download_port = 0;
   bool disable_shared = false;
+  /// Its daemon can have a peer as parent and child at once, see Task::MarkUnfit().
+  bool trades = false;
   std::string idc;
   std::string location;                ///< Elements separated by '|', widest first.
   std::uint64_t max_tx_bandwidth = 0;  ///< Bits per second; 0: not announced.

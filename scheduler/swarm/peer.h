@@ -44,6 +44,8 @@ class Peer {
   Peer(Task& task, std::shared_ptr<Host> host, PeerSpec spec, SteadyTime now)
       : task_(task), spec_(std::move(spec)), host_(std::move(host)), created_(now) {
     updated = piece_updated = now;
+    trades_ = host_info().trades;
+    seed_ = IsSeed(host_info().type);
   }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -58,6 +60,10 @@ class Peer {
   [[nodiscard]] SteadyTime created() const { return created_; }
   [[nodiscard]] const std::vector<Edge>& parents() const { return parents_; }
   [[nodiscard]] const std::vector<Peer*>& children() const { return children_; }
+  /// Its host traded when it came, see HostInfo::trades.
+  [[nodiscard]] bool trades() const { return trades_; }
+  /// Its host was a seed when it came.
+  [[nodiscard]] bool seed() const { return seed_; }
   /// It was told its parents and has not reported that it started.
   [[nodiscard]] bool starting() const { return starting_; }
   /// Its conversation broke off before its end. It may still serve, so it is not dropped, but
@@ -97,10 +103,12 @@ class Peer {
 
   PeerState state_ = PeerState::kPending;
   bool on_source_ = false;
+  bool trades_ = false;
+  bool seed_ = false;
   bool starting_ = false;
   bool lost_ = false;
   std::uint32_t slot_ = 0;  // In the task's list.
-  std::uint32_t mark_ = 0;  // See Task::MarkDescendants().
+  std::uint32_t mark_ = 0;  // See Task::MarkUnfit().
   std::vector<Edge> parents_;
   std::vector<Peer*> children_;
   std::vector<PeerId> blocked_;

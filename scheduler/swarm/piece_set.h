@@ -30,6 +30,14 @@ class PieceSet {
     const std::size_t word = number / 64;
     return word < words_.size() && (words_[word] >> (number % 64) & 1U) != 0;
   }
+  /// Whether it has one that `other` lacks.
+  [[nodiscard]] bool HasMoreThan(const PieceSet& other) const {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      const std::uint64_t others = i < other.words_.size() ? other.words_[i] : 0;
+      if ((words_[i] & ~others) != 0) return true;
+    }
+    return false;
+  }
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:

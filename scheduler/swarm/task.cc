@@ -70,6 +70,8 @@ Peer& Task::Add(std::unique_ptr<Peer> peer) {
   peers_.push_back(std::move(peer));
   by_id_.emplace(std::string_view(added.id().str()), &added);
   ++by_state_[static_cast<std::size_t>(added.state_)];
+  if (!added.trades()) ++not_trading_count_;
+  if (added.seed()) seeds_.push_back(&added);
   return added;
 }
 
@@ -78,6 +80,8 @@ void Task::Remove(Peer& peer) {
   DetachFromChildren(peer);
   ClearStarting(peer);
   if (peer.on_source_) --back_to_source_count_;
+  if (!peer.trades()) --not_trading_count_;
+  if (peer.seed()) std::erase(seeds_, &peer);
   --by_state_[static_cast<std::size_t>(peer.state_)];
   by_id_.erase(std::string_view(peer.id().str()));
   Place(peer, false);
@@ -164,21 +168,27 @@ bool Task::HasEdge(const Peer& parent, const Peer& child) {
                              [&](const Peer::Edge& edge) { return edge.parent == &parent; });
 }
 
-void Task::MarkDescendants(Peer& peer) {
-  if (++mark_ == 0) {
-    // After 2^32 walks old marks would look new.
+void Task::MarkUnfit(Peer& peer) {
+  // Two marks a walk: reached by those that trade only, and unfit.
+  mark_ += 2;
+  if (mark_ < 2) {
+    // After 2^31 walks old marks would look new.
     for (const auto& other : peers_) other->mark_ = 0;
-    mark_ = 1;
+    mark_ = 2;
   }
-  walk_.assign(1, &peer);
   peer.mark_ = mark_;
+  if (not_trading_count_ == 0) return;
+  const std::uint32_t reached = mark_ - 1;
+  walk_.assign(1, {&peer, peer.trades()});
   while (!walk_.empty()) {
-    const Peer* const at = walk_.back();
+    const auto [at, trading] = walk_.back();
     walk_.pop_back();
     for (Peer* const child : at->children_) {
-      if (child->mark_ == mark_) continue;
-      child->mark_ = mark_;
-      walk_.push_back(child);
+      const bool fit = trading && child->trades();
+      const std::uint32_t mark = fit ? reached : mark_;
+      if (child->mark_ >= mark) continue;
+      child->mark_ = mark;
+      walk_.emplace_back(child, fit);
     }
   }
 }
@@ -186,7 +196,7 @@ void Task::MarkDescendants(Peer& peer) {
 absl::Status Task::AddEdge(Peer& parent, Peer& child) {
   if (&parent == &child || HasEdge(parent, child)) return Cycle();
   if (!child.children_.empty() && !parent.parents_.empty()) {
-    MarkDescendants(child);
+    MarkUnfit(child);
     if (IsMarked(parent)) return Cycle();
   }
   const UploadShare share = ShareOf(*this, child);
@@ -203,6 +213,15 @@ void Task::DetachFromParents(Peer& child) {
     edge.parent->host().RemoveUpload(edge.share);
   }
   child.parents_.clear();
+}
+
+void Task::DetachFromBlocked(Peer& child) {
+  std::erase_if(child.parents_, [&](const Peer::Edge& edge) {
+    if (!child.Blocks(edge.parent->id())) return false;
+    std::erase(edge.parent->children_, &child);
+    edge.parent->host().RemoveUpload(edge.share);
+    return true;
+  });
 }
 
 void Task::DetachFromChildren(Peer& parent) {
@@ -239,6 +258,22 @@ bool Task::HasAvailablePeer() const {
   return peer_count(PeerState::kRunning) + peer_count(PeerState::kBackToSource) +
              peer_count(PeerState::kSucceeded) >
          0;
+}
+
+bool Task::NobodyHasMore(const Peer& peer) const {
+  if (seeding || peer_count(PeerState::kBackToSource) > 0 ||
+      peer_count(PeerState::kSucceeded) > 0) {
+    return false;
+  }
+  for (std::size_t i = 0; i < possible_parents_; ++i) {
+    const Peer& other = *peers_[i];
+    if (&other == &peer || other.lost() || other.host_info().disable_shared ||
+        peer.Blocks(other.id())) {
+      continue;
+    }
+    if (other.finished_pieces.HasMoreThan(peer.finished_pieces)) return false;
+  }
+  return true;
 }
 
 bool Task::SeedPeerFailed(SteadyTime now) const {

@@ -106,9 +106,16 @@ class Task {
   /// "cycle between vertices" also when the edge is there already or joins a peer with itself.
   absl::Status AddEdge(Peer& parent, Peer& child);
   void DetachFromParents(Peer& child);
-  /// Marks everybody that `peer` reaches over its children, itself included, so that many
-  /// candidates are tested in one walk. Until the next call.
-  void MarkDescendants(Peer& peer);
+  /// Only from those that it blocks.
+  void DetachFromBlocked(Peer& child);
+  /// Marks everybody that must not be a parent of `peer` because it gets pieces from it, itself
+  /// included, so that many candidates are tested in one walk. Until the next call.
+  ///
+  /// A daemon of the original that gets pieces from its own child waits for it while it waits, so
+  /// there are no cycles with such. Those that trade leave a parent that has nothing new and are
+  /// sent to the source when nobody has (see NobodyHasMore()); they may be parents of each other,
+  /// and each piece then goes over whichever link is free.
+  void MarkUnfit(Peer& peer);
   [[nodiscard]] bool IsMarked(const Peer& peer) const { return peer.mark_ == mark_; }
   [[nodiscard]] static bool HasEdge(const Peer& parent, const Peer& child);
   /// It was sent parents: counts as starting until its next event.
@@ -125,6 +132,10 @@ class Task {
   /// Some peer on another host that `child` does not block has pieces or soon will.
   [[nodiscard]] bool HasAvailablePeer(const Peer& child) const;
   [[nodiscard]] bool HasAvailablePeer() const;
+  /// Nobody who is known to live has a piece that `peer` lacks, or reads the source.
+  [[nodiscard]] bool NobodyHasMore(const Peer& peer) const;
+  /// Peers on seeds, at most a few.
+  [[nodiscard]] const std::vector<Peer*>& seeds() const { return seeds_; }
   /// The seed's last attempt failed and is less than 30 minutes old.
   [[nodiscard]] bool SeedPeerFailed(SteadyTime now) const;
   /// Peers that were told their parents and have not started yet, and when the last one was told.
@@ -169,10 +180,12 @@ class Task {
   std::array<std::uint32_t, kPeerStateCount> by_state_{};
   std::uint32_t back_to_source_count_ = 0;
   std::size_t starting_count_ = 0;
+  std::size_t not_trading_count_ = 0;
+  std::vector<Peer*> seeds_;
   SteadyTime last_told_parents_{};
   std::vector<SourcePiece> source_pieces_;
   std::uint32_t mark_ = 0;
-  std::vector<Peer*> walk_;
+  std::vector<std::pair<Peer*, bool>> walk_;  // With whether all above trade.
 };
 
 }  // namespace dragonfly::scheduler
