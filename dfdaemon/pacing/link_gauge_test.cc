@@ -32,6 +32,13 @@ TEST(LinkGaugeTest, KnowsAFastLinkAfterAFortiethOfASecond) {
   EXPECT_NEAR(gauge.capacity(now), 1e9, 1e7);
 }
 
+TEST(LinkGaugeTest, ABurstAtTheBeginningCountsForLittle) {
+  LinkGauge gauge;
+  gauge.Moved(kStart, 256'000);
+  const SteadyTime now = Move(gauge, kStart, seconds(1), 12.5e6);
+  EXPECT_LT(gauge.capacity(now), 14e6);
+}
+
 TEST(LinkGaugeTest, ForgetsWhatItCarriedSlowly) {
   LinkGauge gauge;
   SteadyTime now = Move(gauge, kStart, seconds(1), 1e8);
@@ -46,7 +53,7 @@ TEST(LinkGaugeTest, BeginsAnewAfterARest) {
   LinkGauge gauge;
   SteadyTime now = Move(gauge, kStart, seconds(1), 1e8) + seconds(3);
   EXPECT_EQ(gauge.rate(now), 0);
-  now = Move(gauge, now, milliseconds(25), 1e8);
+  now = Move(gauge, now, milliseconds(200), 1e8);
   EXPECT_NEAR(gauge.rate(now), 1e8, 2e7);
 }
 

@@ -11,15 +11,15 @@ using std::chrono::milliseconds;
 
 // A transfer that takes so long hides the gap until the next one.
 constexpr double kStreamSeconds = 0.050;
-// A link that moves less than this part of what it can is partly idle...
-constexpr double kBusy = 0.75;
 // ...once those that run had the time to show what they can.
 constexpr auto kSettled = milliseconds(200);
+// LinkGauge::recent() looks back so far.
+constexpr auto kRemembered = milliseconds(1000);
 // From the end of one transfer to the beginning of the next, where nothing holds it up.
 constexpr auto kTurnaround = milliseconds(30);
 constexpr auto kProbeTime = milliseconds(300);
-constexpr auto kFirstProbe = milliseconds(500);
-constexpr auto kLongestProbeInterval = std::chrono::seconds(8);
+constexpr auto kAfterOneInVain = std::chrono::seconds(2);
+constexpr auto kLongestProbeInterval = std::chrono::seconds(16);
 // What probes gained is given back one by one, and gained again if it is still there.
 constexpr auto kExtraLife = std::chrono::seconds(5);
 // One more of n transfers that share nothing makes 1/n more; half of that is clear enough.
@@ -30,15 +30,19 @@ constexpr double kGain = 0.5;
 void StreamLimit::Judge(SteadyTime now) {
   if (probe_ && now >= probe_->ends) {
     const double wanted = probe_->before * (1 + kGain / probe_->streams);
-    if (gauge_.rate(now) >= wanted) {
-      extra_ = std::max(1U, extra_ * 2);
+    const bool gained = gauge_.rate(now) >= wanted;
+    if (probe_->idle) {
+      if (!gained) gauge_.Correct(now);
+    } else if (gained) {
+      extra_ = growing_ ? std::max(1U, extra_ * 2) : extra_ + 1;
       extra_since_ = now;
       probe_interval_ = Duration{0};
     } else {
-      probe_interval_ = std::clamp<Duration>(probe_interval_ * 2, kFirstProbe,
+      growing_ = false;
+      probe_interval_ = std::clamp<Duration>(probe_interval_ * 2, kAfterOneInVain,
                                              kLongestProbeInterval);
     }
-    next_probe_ = now + probe_interval_;
+    if (!probe_->idle) next_probe_ = now + probe_interval_;
     probe_.reset();
   }
   if (extra_ > 0 && now - extra_since_ >= kExtraLife) {
@@ -49,16 +53,21 @@ void StreamLimit::Judge(SteadyTime now) {
 
 bool StreamLimit::MayBegin(SteadyTime now, std::uint64_t length, std::uint32_t active) {
   if (active == 0) return true;
-  if (active >= max_) return false;
+  if (active >= options_.max) return false;
   Judge(now);
   const double capacity = gauge_.capacity(now);
   const double needed = std::ceil(capacity * kStreamSeconds / static_cast<double>(length));
-  fill_ = static_cast<std::uint32_t>(std::clamp<double>(needed, 1, max_)) + extra_;
+  fill_ = static_cast<std::uint32_t>(std::clamp<double>(needed, 1, options_.max)) + extra_;
   if (active < fill_) return true;
-  if (now - filled_ < kSettled) return false;
-  if (gauge_.rate(now) < kBusy * capacity) return true;
-  if (active > fill_ || probe_ || now < next_probe_) return false;
-  probe_ = Probe{now + kProbeTime, capacity, active};
+  // Those that run can tell something once they had the time to.
+  if (active_ < active || capacity <= 0 || now - filled_ < kSettled) return false;
+  if (probe_) return false;
+  if (const double rate = gauge_.rate(now); rate < options_.busy * capacity) {
+    probe_ = Probe{now + kProbeTime, rate, active, true};
+    return true;
+  }
+  if (active > fill_ || now < next_probe_) return false;
+  probe_ = Probe{now + kProbeTime, gauge_.recent(now), active, false};
   return true;
 }
 
@@ -76,6 +85,8 @@ void StreamLimit::Began(SteadyTime now) {
 void StreamLimit::Ended(SteadyTime now) {
   if (active_ == 0) return;
   if (active_ == fill_) dropped_ = now;
+  // What more of them moved is not what one more has to be compared with.
+  if (active_ > fill_) filled_ = now + kRemembered;
   --active_;
 }
 

@@ -16,8 +16,14 @@ namespace dragonfly::dfdaemon {
 /// can, one more from time to time for as long as that makes it faster.
 class StreamLimit {
  public:
-  /// `max`: never more at once; at least 1.
-  explicit StreamLimit(std::uint32_t max) : max_(max) {}
+  struct Options {
+    std::uint32_t max = 64;  ///< Never more at once; at least 1.
+    /// A link that moves less than this part of what it can is held up by something else. Half of it is
+    /// what two transfers leave each other that meet at the other side, which passes.
+    double busy = 0.25;
+  };
+
+  explicit StreamLimit(Options options) : options_(options) {}
 
   /// Whether one more transfer of `length` bytes, besides `active` that run, should begin now.
   [[nodiscard]] bool MayBegin(SteadyTime now, std::uint64_t length, std::uint32_t active);
@@ -40,11 +46,12 @@ class StreamLimit {
     SteadyTime ends;
     double before = 0;  // Bytes per second.
     std::uint32_t streams = 0;
+    bool idle = false;  // The link seemed to be partly idle.
   };
 
   void Judge(SteadyTime now);
 
-  const std::uint32_t max_;
+  const Options options_;
   LinkGauge gauge_;
   std::uint32_t active_ = 0;
   std::uint32_t fill_ = 1;  // So many should fill the link, as of the last question.
@@ -52,6 +59,7 @@ class StreamLimit {
   SteadyTime dropped_;      // When they became fewer.
   std::uint32_t extra_ = 0;
   SteadyTime extra_since_;
+  bool growing_ = true;  // No probe was in vain yet.
   std::optional<Probe> probe_;
   SteadyTime next_probe_;
   Duration probe_interval_{0};

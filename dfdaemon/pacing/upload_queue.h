@@ -19,12 +19,12 @@ class UploadQueue {
  public:
   using Ticket = std::uint64_t;
   struct Options {
-    std::uint32_t max_active = 64;
+    StreamLimit::Options limit;
     /// Pieces up to this size do not wait: they cost less than knowing whose turn it is.
     std::uint64_t always_up_to = 128 * 1024;
   };
 
-  explicit UploadQueue(Options options) : options_(options), limit_(options.max_active) {}
+  explicit UploadQueue(Options options) : options_(options), limit_(options.limit) {}
 
   /// Somebody asks for a piece of `length` bytes; `piece` is a hash that names it.
   Ticket Enter(SteadyTime now, std::uint64_t piece, std::uint64_t length);

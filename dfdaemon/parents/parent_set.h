@@ -34,6 +34,7 @@ class ParentSet {
   std::optional<ParentSlot> Add(bool is_seed);
   void Remove(ParentSlot slot);
   [[nodiscard]] ParentMask all() const { return all_; }
+  [[nodiscard]] ParentMask seeds() const { return seeds_; }
 
   void SetLoad(ParentSlot slot, UploadLoad load) { parents_[slot].load = load; }
 

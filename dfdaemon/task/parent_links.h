@@ -44,6 +44,7 @@ class ParentLinks {
   /// Those that may be asked for one more piece.
   [[nodiscard]] ParentMask Available() const { return set_.Available() & alive_; }
   [[nodiscard]] ParentMask alive() const { return alive_; }
+  [[nodiscard]] ParentMask seeds() const { return set_.seeds(); }
   /// Whether one may still come to offer more.
   [[nodiscard]] bool open() const;
   /// Parents in use that are no seed peers.

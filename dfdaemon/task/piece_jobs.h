@@ -23,7 +23,7 @@ namespace dragonfly::dfdaemon {
 class Downlink {
  public:
   /// `max`: pieces at once over all downloads.
-  explicit Downlink(std::uint32_t max) : limit_(max) {}
+  explicit Downlink(std::uint32_t max) : limit_({.max = max}) {}
 
   void Moved(SteadyTime now, std::uint64_t bytes);
   void Began(SteadyTime now);

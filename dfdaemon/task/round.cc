@@ -153,12 +153,10 @@ RoundView Round::View(SteadyTime now) const {
   view.reading_source = source_ != SourceState::kOff;
   view.source_allowed = plan_.source_allowed;
   view.source_granted = source_granted_;
-  const PieceNumber coming = static_cast<PieceNumber>(jobs_.size()) -
-                             static_cast<PieceNumber>(waiting());
   const bool stalled = picker_.missing() > 0 && now - last_progress_ >= kStalled;
   view.more_parents_wanted = now >= next_refresh_ &&
                              (links_.peers() < kEnoughParents || stalled) &&
-                             picker_.missing() > coming;
+                             picker_.missing() > static_cast<PieceNumber>(coming());
   view.scheduler = scheduler_given_up_ ? RoundView::Scheduler::kGone : session_->state();
   view.fruitless_answers = fruitless_answers_;
   view.max_fruitless_answers = env_.options.max_schedule_count;

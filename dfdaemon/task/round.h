@@ -81,6 +81,7 @@ class Round {
     std::optional<ParentSlot> parent;  // Nothing: the source.
     SteadyTime since;
     bool stopping = false;
+    bool standing = false;  // Waits though others come: see AskSeeds().
     std::unique_ptr<asio::steady_timer> stop;
   };
   /// A piece that was claimed. It waits until one of those that were asked begins to send it.
@@ -113,17 +114,23 @@ class Round {
   bool AskOne(SteadyTime now);
   /// While pieces wait at parents that are busy: asks all others as well.
   void AskEverybody(SteadyTime now);
+  /// What only seeds have is waited for all the time, so that their uplinks, which everybody depends
+  /// on, never rest and never repeat themselves while there is something new to ask for.
+  void AskSeeds(SteadyTime now);
   /// Somebody was faster.
   void StopWaiting();
   [[nodiscard]] bool MayReceive(SteadyTime now, int more) const;
   [[nodiscard]] bool Waits(const Job& job) const { return job.sender == nullptr; }
+  [[nodiscard]] static bool Stands(const Job& job);
+  /// Pieces that were asked for and count, but have not begun to come.
   [[nodiscard]] int waiting() const;
-  [[nodiscard]] int nearly_done(SteadyTime now) const;
+  [[nodiscard]] int coming() const;
+  [[nodiscard]] int nearly_done() const;
   [[nodiscard]] SteadyTime NextTick(SteadyTime now) const;
 
   /// Null when the piece cannot be written now; it is not open any more then.
   std::shared_ptr<Job> StartJob(PieceNumber number);
-  void AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent, SteadyTime now);
+  Ask& AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent, SteadyTime now);
   static Awaitable<> RunAsk(Round& self, std::shared_ptr<Job> job, std::shared_ptr<Ask> ask);
   static Awaitable<absl::StatusOr<GotPiece>> OnDataThread(Round& self, std::shared_ptr<Job> job,
                                                           std::shared_ptr<Ask> ask);

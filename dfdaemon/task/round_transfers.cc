@@ -24,37 +24,51 @@ constexpr auto kSilenceWithOthers = seconds(4);
 constexpr auto kLoadIsFresh = seconds(5);
 // A parent whose uplink is free answers sooner than this.
 constexpr auto kPromptly = milliseconds(20);
-// A piece with so much time left does not keep others from being asked for, so that there is no gap.
-constexpr double kNearlyDoneSeconds = 0.100;
+// A piece of which so much is here does not keep others from being asked for, so that there is no gap.
+constexpr double kNearlyDone = 0.75;
 // Before that a transfer tells little about its speed.
 constexpr auto kMeasured = milliseconds(50);
 // As long as nothing changes, the transfers are looked at so often.
 constexpr auto kWatchEvery = milliseconds(500);
 
+std::int64_t Milliseconds(Duration duration) {
+  return std::chrono::duration_cast<milliseconds>(duration).count();
+}
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
 int Round::waiting() const {
   return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
-                                        [&](const auto& entry) { return Waits(*entry.second); }));
+                                        [&](const auto& entry) {
+                                          return Waits(*entry.second) && !Stands(*entry.second);
+                                        }));
 }
 
-int Round::nearly_done(SteadyTime now) const {
+int Round::coming() const {
+  return static_cast<int>(std::count_if(
+      jobs_.begin(), jobs_.end(), [&](const auto& entry) { return !Waits(*entry.second); }));
+}
+
+bool Round::Stands(const Job& job) {
+  return std::all_of(job.asks.begin(), job.asks.end(),
+                     [](const auto& ask) { return ask->standing; });
+}
+
+int Round::nearly_done() const {
   int count = 0;
   for (const auto& [number, job] : jobs_) {
-    if (Waits(*job) || now - job->began < kMeasured) continue;
+    if (Waits(*job)) continue;
     const auto received = static_cast<double>(job->piece->received());
-    const double rest = static_cast<double>(job->piece->length()) - received;
-    if (rest * Seconds(now - job->began) <= received * kNearlyDoneSeconds) ++count;
+    if (received >= static_cast<double>(job->piece->length()) * kNearlyDone) ++count;
   }
   return count;
 }
 
 // `more` pieces are on their way that have not begun to come.
 bool Round::MayReceive(SteadyTime now, int more) const {
-  const int nearly = nearly_done(now);
-  const int own = static_cast<int>(jobs_.size()) - waiting() - nearly + more;
+  const int nearly = nearly_done();
+  const int own = coming() - nearly + more;
   if (own <= 0) return true;
   if (own >= static_cast<int>(env_.options.concurrent_piece_count)) return false;
   return env_.downlink.MayBegin(now, plan_.layout.At(0).length, more - nearly);
@@ -64,12 +78,14 @@ void Round::Pump(SteadyTime now) {
   NoticeBegun(now);
   if (contended_ && waiting() > 0 && !MayReceive(now, 0)) {
     StopWaiting();
+    AskSeeds(now);
     return;
   }
   while (!ended() && MayReceive(now, waiting())) {
     if (!AskOne(now)) break;
   }
   if (!ended()) AskEverybody(now);
+  if (!ended()) AskSeeds(now);
 }
 
 bool Round::AskOne(SteadyTime now) {
@@ -96,7 +112,7 @@ void Round::AskEverybody(SteadyTime now) {
   std::vector<PieceNumber> waits;
   bool late = false;
   for (const auto& [number, job] : jobs_) {
-    if (!Waits(*job)) continue;
+    if (!Waits(*job) || Stands(*job)) continue;
     waits.push_back(number);
     for (const auto& ask : job->asks) {
       late = late || (ask->parent && !ask->stopping &&
@@ -118,10 +134,28 @@ void Round::AskEverybody(SteadyTime now) {
   });
 }
 
+void Round::AskSeeds(SteadyTime now) {
+  const ParentMask others = links_.alive() - links_.seeds();
+  for (const auto& [number, job] : jobs_) {
+    // Meanwhile it can be had from somebody else.
+    if (!Waits(*job) || !Stands(*job) || (picker_.offers(number) & others).empty()) continue;
+    for (const auto& ask : job->asks) Stop(*ask);
+  }
+  if (!contended_ || plan_.prefetch_only) return;
+  (links_.seeds() & links_.Available()).ForEach([&](ParentSlot slot) {
+    if (ended() || asked_.Has(slot)) return;
+    const auto number = picker_.PickRarestOf(slot, links_.alive(), {}, env_.random);
+    if (!number || !(picker_.offers(*number) & others).empty()) return;
+    if (const auto job = StartJob(*number)) AskFor(job, slot, now).standing = true;
+  });
+}
+
 void Round::StopWaiting() {
   for (const auto& [number, job] : jobs_) {
     if (!Waits(*job)) continue;
-    for (const auto& ask : job->asks) Stop(*ask);
+    for (const auto& ask : job->asks) {
+      if (!ask->standing) Stop(*ask);
+    }
   }
 }
 
@@ -151,7 +185,7 @@ std::shared_ptr<Round::Job> Round::StartJob(PieceNumber number) {
   return job;
 }
 
-void Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
+Round::Ask& Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
                    SteadyTime now) {
   auto ask = std::make_shared<Ask>();
   ask->id = ++last_ask_;
@@ -164,7 +198,8 @@ void Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> pa
     links_.Started(*parent);
     asked_.Add(*parent);
   }
-  group_.Spawn(RunAsk(*this, job, std::move(ask)));
+  group_.Spawn(RunAsk(*this, job, ask));
+  return *ask;
 }
 
 Awaitable<absl::StatusOr<GotPiece>> Round::OnDataThread(Round& self, std::shared_ptr<Job> job,
@@ -255,6 +290,11 @@ void Round::AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>
 void Round::Arrived(const Ask& ask, GotPiece got) {
   PieceRecord& record = got.record;
   const PieceNumber number = record.number;
+  plan_.log.Debug("piece came",
+                  {{"piece", number},
+                   {"parent_id", record.parent_id},
+                   {"waited_ms", Milliseconds(env_.with.clock.Now() - ask.since - record.cost)},
+                   {"took_ms", Milliseconds(record.cost)}});
   last_progress_ = env_.with.clock.Now();
   env_.with.metrics.PieceDownloaded(record.traffic_type, plan_.stored->spec().kind, record.length);
   if (ask.parent) {
@@ -356,8 +396,8 @@ SteadyTime Round::NextTick(SteadyTime now) const {
       // When it will be nearly done.
       const auto received = static_cast<double>(job->piece->received());
       const double elapsed = Seconds(std::max<Duration>(now - job->began, kMeasured));
-      const double rest = static_cast<double>(job->piece->length()) - received;
-      const double left = received > 0 ? rest * elapsed / received - kNearlyDoneSeconds : 1;
+      const double rest = kNearlyDone * static_cast<double>(job->piece->length()) - received;
+      const double left = received > 0 ? rest * elapsed / received : 1;
       const double wait = std::clamp(left, Seconds(kMeasured), Seconds(kWatchEvery));
       next = std::min(next, now + std::chrono::duration_cast<Duration>(
                                       std::chrono::duration<double>(wait)));
