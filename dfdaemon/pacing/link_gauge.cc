@@ -3,29 +3,33 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 namespace dragonfly::dfdaemon {
 namespace {
 
 constexpr auto kBucket = std::chrono::milliseconds(25);
 constexpr double kBucketSeconds = 0.025;
+constexpr std::size_t kPeakBuckets = 8;
 constexpr double kHalfLifeSeconds = 20;
 constexpr double kCorrection = 0.75;
-// Per bucket: little is left after a second.
-constexpr double kForget = 0.97;
 // More than a shaper lets through in a burst.
 constexpr std::uint64_t kNoBurst = 16 << 20;
 
 }  // namespace
 
-double LinkGauge::Rate() const {
-  if (history_ == 0) return 0;
-  const std::size_t count = std::min(history_, kBuckets);
-  const auto sum = std::accumulate(full_.end() - static_cast<std::ptrdiff_t>(count), full_.end(),
-                                   std::uint64_t{0});
-  const std::size_t buckets = sum >= kNoBurst ? count : kBuckets;
-  return static_cast<double>(sum) / (static_cast<double>(buckets) * kBucketSeconds);
+std::uint64_t LinkGauge::Sum(std::size_t buckets) const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 1; i <= buckets; ++i) {
+    sum += full_[static_cast<std::size_t>(bucket_ - static_cast<std::int64_t>(i)) % kBuckets];
+  }
+  return sum;
+}
+
+double LinkGauge::Peak() const {
+  const std::uint64_t newest = Sum(1);
+  if (newest >= kNoBurst) return static_cast<double>(newest) / kBucketSeconds;
+  return static_cast<double>(Sum(kPeakBuckets)) / (kPeakBuckets * kBucketSeconds);
 }
 
 void LinkGauge::Advance(SteadyTime now) {
@@ -33,23 +37,15 @@ void LinkGauge::Advance(SteadyTime now) {
   if (bucket_ == 0) bucket_ = bucket;
   if (bucket <= bucket_) return;
   const std::int64_t passed = bucket - bucket_;
-  bucket_ = bucket;
-  for (std::int64_t i = 0; i < passed; ++i) {
-    if (history_ == 0 && filling_ == 0) {
-      recent_ = 0;
-      break;
-    }
-    std::rotate(full_.begin(), full_.begin() + 1, full_.end());
-    full_.back() = filling_;
-    filling_ = 0;
-    ++history_;
-    capacity_ = std::max(capacity_, Rate());
-    recent_ = std::max(recent_ * kForget, Rate());
-    // A link that rests begins anew.
-    if (std::all_of(full_.begin(), full_.end(), [](std::uint64_t bytes) { return bytes == 0; })) {
-      history_ = 0;
-    }
+  full_[static_cast<std::size_t>(bucket_) % kBuckets] = std::exchange(filling_, 0);
+  ++bucket_;
+  capacity_ = std::max(capacity_, Peak());
+  // Nothing moved since.
+  if (bucket - bucket_ >= static_cast<std::int64_t>(kBuckets)) full_.fill(0);
+  for (; bucket_ < bucket && passed <= static_cast<std::int64_t>(kBuckets); ++bucket_) {
+    full_[static_cast<std::size_t>(bucket_) % kBuckets] = 0;
   }
+  bucket_ = bucket;
   capacity_ *= std::exp2(-static_cast<double>(passed) * kBucketSeconds / kHalfLifeSeconds);
 }
 
@@ -58,20 +54,14 @@ void LinkGauge::Moved(SteadyTime now, std::uint64_t bytes) {
   filling_ += bytes;
 }
 
-double LinkGauge::rate(SteadyTime now) {
+double LinkGauge::rate(SteadyTime now, Duration over) {
   Advance(now);
-  return Rate();
+  const auto buckets = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(over / kBucket, 1, static_cast<std::int64_t>(kBuckets)));
+  return static_cast<double>(Sum(buckets)) / (static_cast<double>(buckets) * kBucketSeconds);
 }
 
-void LinkGauge::Correct(SteadyTime now) {
-  Advance(now);
-  capacity_ = std::max(Rate(), capacity_ * kCorrection);
-}
-
-double LinkGauge::recent(SteadyTime now) {
-  Advance(now);
-  return recent_;
-}
+void LinkGauge::Correct(double rate) { capacity_ = std::max(rate, capacity_ * kCorrection); }
 
 double LinkGauge::capacity(SteadyTime now) {
   Advance(now);

@@ -15,31 +15,28 @@ class LinkGauge {
   /// Bytes that arrived, or that the other side confirmed, up to `now`.
   void Moved(SteadyTime now, std::uint64_t bytes);
 
-  /// Bytes per second over the last fifth of a second, also when bytes began to move later than that;
-  /// from a shorter time only when so many moved that no buffer on the way can have swallowed them.
-  [[nodiscard]] double rate(SteadyTime now);
-  /// The highest rate there was, halved for every 20 s since; 0 when nothing was moved yet. A lower
-  /// bound of what the link can carry.
+  /// Bytes per second over the time before, up to 3 s, in steps of 25 ms.
+  [[nodiscard]] double rate(SteadyTime now, Duration over);
+  /// The highest rate over a fifth of a second that there was, halved for every 20 s since; 0 when
+  /// nothing was moved yet. A lower bound of what the link can carry. A shorter time counts only when
+  /// so many bytes moved that no buffer on the way can have swallowed them.
   [[nodiscard]] double capacity(SteadyTime now);
-  /// The highest rate of about the last second.
-  [[nodiscard]] double recent(SteadyTime now);
-  /// The link was filled and did not move more than now: capacity() was too high. Lowers it by a
-  /// quarter at most, because a moment says little.
-  void Correct(SteadyTime now);
+  /// The link was filled and moved only `rate`: capacity() was too high. Lowers it by a quarter at
+  /// most, because a moment says little.
+  void Correct(double rate);
 
  private:
-  static constexpr std::size_t kBuckets = 8;
+  static constexpr std::size_t kBuckets = 120;
 
   void Advance(SteadyTime now);
-  [[nodiscard]] double Rate() const;
+  [[nodiscard]] std::uint64_t Sum(std::size_t buckets) const;
+  [[nodiscard]] double Peak() const;
 
-  // The bucket that is being filled, and those before it, the newest last.
+  // The bucket that is being filled, and a ring of those before it.
   std::int64_t bucket_ = 0;  // Its number; 0: never used.
   std::uint64_t filling_ = 0;
   std::array<std::uint64_t, kBuckets> full_{};
-  std::size_t history_ = 0;  // Full buckets since bytes began to move.
   double capacity_ = 0;
-  double recent_ = 0;
 };
 
 }  // namespace dragonfly::dfdaemon

@@ -22,7 +22,7 @@ SteadyTime Move(LinkGauge& gauge, SteadyTime now, milliseconds time, double rate
 
 TEST(LinkGaugeTest, KnowsNothingAtFirst) {
   LinkGauge gauge;
-  EXPECT_EQ(gauge.rate(kStart), 0);
+  EXPECT_EQ(gauge.rate(kStart, seconds(1)), 0);
   EXPECT_EQ(gauge.capacity(kStart), 0);
 }
 
@@ -42,9 +42,9 @@ TEST(LinkGaugeTest, ABurstAtTheBeginningCountsForLittle) {
 TEST(LinkGaugeTest, ForgetsWhatItCarriedSlowly) {
   LinkGauge gauge;
   SteadyTime now = Move(gauge, kStart, seconds(1), 1e8);
-  EXPECT_NEAR(gauge.rate(now), 1e8, 1e6);
+  EXPECT_NEAR(gauge.rate(now, milliseconds(100)), 1e8, 1e6);
   now = Move(gauge, now, seconds(1), 1e7);
-  EXPECT_NEAR(gauge.rate(now), 1e7, 1e6);
+  EXPECT_NEAR(gauge.rate(now, milliseconds(100)), 1e7, 1e6);
   EXPECT_GT(gauge.capacity(now), 0.9e8);
   EXPECT_NEAR(gauge.capacity(now + seconds(20)), 0.48e8, 0.04e8);
 }
@@ -52,9 +52,9 @@ TEST(LinkGaugeTest, ForgetsWhatItCarriedSlowly) {
 TEST(LinkGaugeTest, BeginsAnewAfterARest) {
   LinkGauge gauge;
   SteadyTime now = Move(gauge, kStart, seconds(1), 1e8) + seconds(3);
-  EXPECT_EQ(gauge.rate(now), 0);
+  EXPECT_EQ(gauge.rate(now, milliseconds(100)), 0);
   now = Move(gauge, now, milliseconds(200), 1e8);
-  EXPECT_NEAR(gauge.rate(now), 1e8, 2e7);
+  EXPECT_NEAR(gauge.rate(now, milliseconds(100)), 1e8, 2e7);
 }
 
 }  // namespace

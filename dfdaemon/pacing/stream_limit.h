@@ -11,9 +11,9 @@ namespace dragonfly::dfdaemon {
 /// How many transfers at once fill a link, in one direction. Decides only: no I/O, no clock. Not
 /// thread-safe.
 ///
-/// As many as keep it busy for 50 ms each, judged by what it was seen to carry; one more where the
-/// running ones leave it partly idle; and, because a link may carry more than any of its transfers
-/// can, one more from time to time for as long as that makes it faster.
+/// As many as keep it busy for 50 ms each, judged by what it was seen to carry. One more when those
+/// that run leave it nearly idle, because something else holds them up. And, because a link may carry
+/// more than its transfers can, half as many more from time to time, kept if they make it faster.
 class StreamLimit {
  public:
   struct Options {
@@ -44,12 +44,17 @@ class StreamLimit {
  private:
   struct Probe {
     SteadyTime ends;
-    double before = 0;  // Bytes per second.
+    Duration length{0};      // Of its second half, which is judged.
+    double before = 0;       // Bytes per second.
     std::uint32_t streams = 0;
-    bool idle = false;  // The link seemed to be partly idle.
+    std::uint32_t added = 0;
+    bool idle = false;       // The link seemed to be idle.
   };
 
   void Judge(SteadyTime now);
+  void Start(SteadyTime now, std::uint32_t added, bool idle);
+  /// Long enough for what moves in it to be more than a few buffers full.
+  [[nodiscard]] Duration Window(SteadyTime now);
 
   const Options options_;
   LinkGauge gauge_;
@@ -59,7 +64,6 @@ class StreamLimit {
   SteadyTime dropped_;      // When they became fewer.
   std::uint32_t extra_ = 0;
   SteadyTime extra_since_;
-  bool growing_ = true;  // No probe was in vain yet.
   std::optional<Probe> probe_;
   SteadyTime next_probe_;
   Duration probe_interval_{0};

@@ -1,8 +1,7 @@
 #include "dfdaemon/transfer/upload_turns.h"
 
-#include <sys/socket.h>
+#include <poll.h>
 
-#include <cerrno>
 #include <utility>
 
 #include <boost/asio/deferred.hpp>
@@ -95,10 +94,10 @@ Awaitable<absl::StatusOr<UploadTurns::Turn>> UploadTurns::Wait(TcpStream& stream
     (void)timer_error;
     (void)socket_error;
     if (order[0] != 1) continue;
-    char byte = 0;
-    if (::recv(stream.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno != EAGAIN &&
-        errno != EINTR) {
-      co_return SocketError(errno, "wait for the turn to send");
+    // Not what recv(2) says: after a FIN it hides the reset that came later.
+    pollfd state{.fd = stream.fd(), .events = 0, .revents = 0};
+    if (::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+      co_return absl::UnavailableError("the peer broke the connection before its turn came");
     }
   }
   co_return place.Use();
