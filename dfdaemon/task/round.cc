@@ -10,8 +10,10 @@ namespace {
 
 // Enough parents that are no seeds; with fewer, the scheduler is asked for more now and then.
 constexpr int kEnoughParents = 8;
-// Without a piece that comes for so long, others may know more than all parents together.
-constexpr auto kStalled = std::chrono::seconds(2);
+// Without a piece that comes for so long, others may know more than all parents together. On a slow link
+// one piece takes seconds, and each parent costs two streams.
+constexpr auto kStalled = std::chrono::seconds(10);
+constexpr int kMostParents = 24;
 constexpr auto kFirstRefresh = std::chrono::milliseconds(200);
 constexpr auto kLongestRefresh = std::chrono::seconds(10);
 constexpr char kNotAllFromParents[] = "not all pieces are downloaded from parent";
@@ -155,7 +157,7 @@ RoundView Round::View(SteadyTime now) const {
   view.source_granted = source_granted_;
   const bool stalled = picker_.missing() > 0 && now - last_progress_ >= kStalled;
   view.more_parents_wanted = now >= next_refresh_ &&
-                             (links_.peers() < kEnoughParents || stalled) &&
+                             links_.peers() < (stalled ? kMostParents : kEnoughParents) &&
                              picker_.missing() > static_cast<PieceNumber>(coming());
   view.scheduler = scheduler_given_up_ ? RoundView::Scheduler::kGone : session_->state();
   view.fruitless_answers = fruitless_answers_;
