@@ -64,6 +64,19 @@ class NetworkMonitor {
   void Start();
   Awaitable<> Stop();
 
+  /// Somebody who is told every sample, as long as this object lives. On the executor.
+  class Reader {
+   public:
+    explicit Reader(NetworkMonitor& monitor) : monitor_(monitor) { ++monitor_.readers_; }
+    ~Reader() { --monitor_.readers_; }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+   private:
+    NetworkMonitor& monitor_;
+  };
+  [[nodiscard]] std::size_t readers() const { return readers_; }
+
   [[nodiscard]] const NetworkLoad& latest() const { return meter_.latest(); }
   [[nodiscard]] const std::string& interface_name() const { return interface_; }
   /// Notified after every sample.
@@ -77,6 +90,7 @@ class NetworkMonitor {
   RateMeter meter_;
   Notifier sampled_;
   TaskGroup group_;
+  std::size_t readers_ = 0;
 };
 
 }  // namespace dragonfly::dfdaemon

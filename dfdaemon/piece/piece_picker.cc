@@ -109,10 +109,11 @@ std::optional<PieceNumber> PiecePicker::PickRarest(ParentMask parents, Random& r
 
 std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMask parents,
                                                      std::span<const PieceNumber> more,
-                                                     Random& random) const {
+                                                     Random& random,
+                                                     std::uint64_t* equals) const {
   std::optional<PieceNumber> best;
   int fewest = std::numeric_limits<int>::max();
-  std::uint64_t equals = 0;
+  std::uint64_t found = 0;
   const auto consider = [&](PieceNumber number) {
     const ParentMask offers = pieces_[number].offers;
     if (!offers.Has(parent)) return;
@@ -120,12 +121,13 @@ std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMa
     if (count > fewest) return;
     if (count < fewest) {
       fewest = count;
-      equals = 0;
+      found = 0;
     }
-    if (random.Below(++equals) == 0) best = number;
+    if (random.Below(++found) == 0) best = number;
   };
   for (const PieceNumber number : open_) consider(number);
   for (const PieceNumber number : more) consider(number);
+  if (equals != nullptr) *equals = found;
   return best;
 }
 

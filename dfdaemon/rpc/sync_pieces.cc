@@ -14,6 +14,8 @@ namespace dragonfly::dfdaemon {
 namespace {
 
 // A task that was finished by a range download may be running again; only the pin tells.
+// So many children learn of every sample.
+constexpr std::size_t kOftenToldReaders = 4;
 constexpr auto kFinishedCheckInterval = std::chrono::seconds(1);
 
 class PieceStream {
@@ -153,12 +155,19 @@ Awaitable<absl::Status> ServeSyncPieces(const ServiceDeps& deps,
 
 Awaitable<absl::Status> ServeSyncHost(const ServiceDeps& deps,
                                       rpc::Writer<pb::common::Host>& writer) {
+  const NetworkMonitor::Reader reader(deps.network);
   while (true) {
-    const auto version = deps.network.sampled().version();
+    auto version = deps.network.sampled().version();
     pb::common::Host host;
     ToProto(deps.network.latest(), *host.mutable_network());
     if (!co_await writer.Write(std::move(host))) co_return absl::CancelledError("child is gone");
-    (void)co_await deps.network.sampled().WaitPast(version);
+    // The more there are, the less often each is told: what this costs must not grow with the number of
+    // children. Five seconds without news would mean that this host is dead.
+    const auto samples = std::clamp<std::size_t>(deps.network.readers() / kOftenToldReaders, 1, 4);
+    for (std::size_t i = 0; i < samples; ++i) {
+      (void)co_await deps.network.sampled().WaitPast(version);
+      version = deps.network.sampled().version();
+    }
   }
 }
 

@@ -13,7 +13,7 @@ constexpr int kEnoughParents = 8;
 // Without a piece that comes for so long, others may know more than all parents together. On a slow link
 // one piece takes seconds, and each parent costs two streams.
 constexpr auto kStalled = std::chrono::seconds(10);
-constexpr int kMostParents = 24;
+constexpr int kMostParents = 12;
 constexpr auto kFirstRefresh = std::chrono::milliseconds(200);
 constexpr auto kLongestRefresh = std::chrono::seconds(10);
 constexpr char kNotAllFromParents[] = "not all pieces are downloaded from parent";

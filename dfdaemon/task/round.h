@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -136,6 +137,7 @@ class Round {
                                                           std::shared_ptr<Ask> ask);
   void AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>& ask,
                 absl::StatusOr<GotPiece> got);
+  void Answered(ParentSlot parent);
   /// The piece does not come by this job any more.
   void Forget(Job& job);
   void Arrived(const Ask& ask, GotPiece got);
@@ -167,6 +169,8 @@ class Round {
   absl::flat_hash_map<PieceNumber, std::shared_ptr<Job>> jobs_;
   std::uint32_t last_ask_ = 0;
   ParentMask asked_;  // Parents that have not answered yet.
+  std::array<std::uint8_t, kMaxParents> asks_at_{};         // How often they were asked.
+  std::array<std::uint64_t, kMaxParents> rare_at_seed_{};  // Pieces that only this seed has.
   bool contended_ = false;  // The last piece that began to come had to wait for its parent.
   SteadyTime last_progress_;  // A piece began to come, arrived, or nothing was asked for.
   absl::flat_hash_set<PieceNumber> foreign_;  // Written or checked by somebody else.

@@ -135,18 +135,38 @@ void Round::AskEverybody(SteadyTime now) {
 }
 
 void Round::AskSeeds(SteadyTime now) {
+  if (plan_.prefetch_only) return;
   const ParentMask others = links_.alive() - links_.seeds();
-  for (const auto& [number, job] : jobs_) {
-    // Meanwhile it can be had from somebody else.
-    if (!Waits(*job) || !Stands(*job) || (picker_.offers(number) & others).empty()) continue;
-    for (const auto& ask : job->asks) Stop(*ask);
-  }
-  if (!contended_ || plan_.prefetch_only) return;
-  (links_.seeds() & links_.Available()).ForEach([&](ParentSlot slot) {
-    if (ended() || asked_.Has(slot)) return;
-    const auto number = picker_.PickRarestOf(slot, links_.alive(), {}, env_.random);
-    if (!number || !(picker_.offers(*number) & others).empty()) return;
-    if (const auto job = StartJob(*number)) AskFor(job, slot, now).standing = true;
+  const auto rare = [&](PieceNumber number) { return (picker_.offers(number) & others).empty(); };
+  (links_.seeds() & links_.Available()).ForEach([&](ParentSlot seed) {
+    if (ended()) return;
+    Ask* asked = nullptr;
+    std::vector<PieceNumber> asked_for;
+    for (const auto& [number, job] : jobs_) {
+      if (!Waits(*job)) continue;
+      for (const auto& ask : job->asks) {
+        if (ask->parent != seed || ask->stopping) continue;
+        asked = ask.get();
+        asked_for.assign(1, number);
+      }
+    }
+    std::uint64_t equals = 0;
+    const auto number =
+        picker_.PickRarestOf(seed, links_.alive(), asked_for, env_.random, &equals);
+    if (!number || !rare(*number)) {
+      // Meanwhile all can be had from somebody else.
+      if (asked != nullptr && asked->standing) Stop(*asked);
+      return;
+    }
+    const bool more = equals > std::exchange(rare_at_seed_[seed], equals);
+    if (asked != nullptr) {
+      // Whoever has asked goes over to what has come since, so that not all wait for the first piece.
+      const bool asked_is_rare = rare(asked_for.front());
+      if (*number == asked_for.front() || (asked_is_rare && !(more && contended_))) return;
+      Stop(*asked);
+    }
+    if (!contended_) return;
+    if (const auto job = StartJob(*number)) AskFor(job, seed, now).standing = true;
   });
 }
 
@@ -197,6 +217,7 @@ Round::Ask& Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentS
   if (parent) {
     links_.Started(*parent);
     asked_.Add(*parent);
+    ++asks_at_[*parent];
   }
   group_.Spawn(RunAsk(*this, job, ask));
   return *ask;
@@ -245,11 +266,15 @@ void Round::Begun(Job& job, SteadyTime now) {
   env_.downlink.Began(now);
   if (job.sender->parent) {
     contended_ = taken->at - job.sender->since >= kPromptly;
-    asked_.Remove(*job.sender->parent);
+    Answered(*job.sender->parent);
   }
   for (const auto& ask : job.asks) {
     if (ask != job.sender) Stop(*ask);
   }
+}
+
+void Round::Answered(ParentSlot parent) {
+  if (--asks_at_[parent] == 0) asked_.Remove(parent);
 }
 
 void Round::Forget(Job& job) {
@@ -263,7 +288,7 @@ void Round::AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>
   if (Waits(*job)) Begun(*job, now);
   std::erase(job->asks, ask);
   const bool was_sender = job->sender == ask;
-  if (ask->parent && !was_sender) asked_.Remove(*ask->parent);
+  if (ask->parent && !was_sender) Answered(*ask->parent);
   const auto known = jobs_.find(job->number);
   const bool current = known != jobs_.end() && known->second == job;
   // The piece comes from elsewhere, or from nobody when this was the last one that was asked.
