@@ -8,8 +8,8 @@
 
 namespace dragonfly::dfdaemon {
 
-/// How fast a link moves bytes just now, and how fast it was seen to move them. Decides only: no I/O,
-/// no clock. Not thread-safe.
+/// How fast a link moves bytes just now, and how fast it was seen to move them. Decides only: no
+/// I/O, no clock. Not thread-safe.
 class LinkGauge {
  public:
   /// Bytes that arrived, or that the other side confirmed, up to `now`.
@@ -18,8 +18,8 @@ class LinkGauge {
   /// Bytes per second over the time before, up to 3 s, in steps of 25 ms.
   [[nodiscard]] double rate(SteadyTime now, Duration over);
   /// The highest rate over a fifth of a second that there was, halved for every 20 s since; 0 when
-  /// nothing was moved yet. A lower bound of what the link can carry. A shorter time counts only when
-  /// so many bytes moved that no buffer on the way can have swallowed them.
+  /// nothing was moved yet. A lower bound of what the link can carry. A shorter time counts only
+  /// when so many bytes moved that no buffer on the way can have swallowed them.
   [[nodiscard]] double capacity(SteadyTime now);
   /// The link was filled and moved only `rate`: capacity() was too high. Lowers it by a quarter at
   /// most, because a moment says little.

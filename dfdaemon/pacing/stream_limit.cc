@@ -54,8 +54,8 @@ void StreamLimit::Judge(SteadyTime now) {
       extra_since_ = now;
       probe_interval_ = Duration{0};
     } else {
-      probe_interval_ = std::clamp<Duration>(probe_interval_ * 2, kAfterOneInVain,
-                                             kLongestProbeInterval);
+      probe_interval_ =
+          std::clamp<Duration>(probe_interval_ * 2, kAfterOneInVain, kLongestProbeInterval);
     }
     next_probe_ = now + probe_interval_;
     probe_.reset();

@@ -12,14 +12,15 @@ namespace dragonfly::dfdaemon {
 /// thread-safe.
 ///
 /// As many as keep it busy for 50 ms each, judged by what it was seen to carry. One more when those
-/// that run leave it nearly idle, because something else holds them up. And, because a link may carry
-/// more than its transfers can, half as many more from time to time, kept if they make it faster.
+/// that run leave it nearly idle, because something else holds them up. And, because a link may
+/// carry more than its transfers can, half as many more from time to time, kept if they make it
+/// faster.
 class StreamLimit {
  public:
   struct Options {
     std::uint32_t max = 64;  ///< Never more at once; at least 1.
-    /// A link that moves less than this part of what it can is held up by something else. Half of it is
-    /// what two transfers leave each other that meet at the other side, which passes.
+    /// A link that moves less than this part of what it can is held up by something else. Half of
+    /// it is what two transfers leave each other that meet at the other side, which passes.
     double busy = 0.25;
   };
 
@@ -44,11 +45,11 @@ class StreamLimit {
  private:
   struct Probe {
     SteadyTime ends;
-    Duration length{0};      // Of its second half, which is judged.
-    double before = 0;       // Bytes per second.
+    Duration length{0};  // Of its second half, which is judged.
+    double before = 0;   // Bytes per second.
     std::uint32_t streams = 0;
     std::uint32_t added = 0;
-    bool idle = false;       // The link seemed to be idle.
+    bool idle = false;  // The link seemed to be idle.
   };
 
   void Judge(SteadyTime now);

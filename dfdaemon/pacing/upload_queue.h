@@ -14,7 +14,8 @@ namespace dragonfly::dfdaemon {
 /// Who sends next over this host's uplink. Decides only: no I/O, no clock. Not thread-safe.
 ///
 /// The piece that was sent least often is first, so that what only this host has spreads before it
-/// is repeated; among equals, whoever asked first; and who waited for 10 s is not passed by any more.
+/// is repeated; among equals, whoever asked first; and who waited for 10 s is not passed by any
+/// more.
 class UploadQueue {
  public:
   using Ticket = std::uint64_t;

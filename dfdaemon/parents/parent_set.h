@@ -17,17 +17,17 @@ struct UploadLoad {
   std::uint64_t used_bandwidth = 0;
 };
 
-/// Bits per second that the host can still give, never 0: at least a tenth of what it has at all, and
-/// 10 Gbit/s count as its bandwidth when it does not say.
+/// Bits per second that the host can still give, never 0: at least a tenth of what it has at all,
+/// and 10 Gbit/s count as its bandwidth when it does not say.
 [[nodiscard]] std::uint64_t UploadHeadroom(const std::optional<UploadLoad>& load);
 
-/// The parents of one download, and which of them serves which piece. Decides only: no I/O, no clock.
-/// Not thread-safe.
+/// The parents of one download, and which of them serves which piece. Decides only: no I/O, no
+/// clock. Not thread-safe.
 ///
 /// Pieces are spread over all parents that offer them, by random weighted with the headroom of the
 /// parent's uplink. Seed peers are asked only for what no other usable parent offers: the uplink of
-/// the seed has to carry every piece once, to whoever has it first. A slow parent is given one piece
-/// at a time and only what no fast parent of its class offers.
+/// the seed has to carry every piece once, to whoever has it first. A slow parent is given one
+/// piece at a time and only what no fast parent of its class offers.
 class ParentSet {
  public:
   /// A parent's slot is reused after Remove. Nothing when there are kMaxParents.
@@ -60,10 +60,10 @@ class ParentSet {
     std::uint64_t length = 0;    ///< Bytes of the piece.
     std::uint64_t received = 0;  ///< Bytes so far.
     Duration elapsed{0};
-    Duration silent{0};          ///< Since the last byte.
+    Duration silent{0};  ///< Since the last byte.
   };
-  /// Another parent of `offering` that would probably have the whole piece well before the present one
-  /// has the rest; nothing when going on is better.
+  /// Another parent of `offering` that would probably have the whole piece well before the present
+  /// one has the rest; nothing when going on is better.
   [[nodiscard]] std::optional<ParentSlot> Replacement(const Transfer& transfer, ParentMask offering,
                                                       Random& random) const;
 

@@ -109,8 +109,7 @@ std::optional<PieceNumber> PiecePicker::PickRarest(ParentMask parents, Random& r
 
 std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMask parents,
                                                      std::span<const PieceNumber> more,
-                                                     Random& random,
-                                                     std::uint64_t* equals) const {
+                                                     Random& random, std::uint64_t* equals) const {
   std::optional<PieceNumber> best;
   int fewest = std::numeric_limits<int>::max();
   std::uint64_t found = 0;

@@ -12,8 +12,8 @@
 
 namespace dragonfly::dfdaemon {
 
-/// What one download still needs, who offers it, what is on its way, and which piece to ask for next.
-/// Decides only: no I/O, no clock. Not thread-safe.
+/// What one download still needs, who offers it, what is on its way, and which piece to ask for
+/// next. Decides only: no I/O, no clock. Not thread-safe.
 ///
 /// A piece is wanted or not, and absent, in flight or here. Pieces that are absent and wanted are
 /// open; only those are picked.
@@ -21,9 +21,7 @@ class PiecePicker {
  public:
   explicit PiecePicker(PieceNumber piece_count) : pieces_(piece_count) {}
 
-  [[nodiscard]] PieceNumber piece_count() const {
-    return static_cast<PieceNumber>(pieces_.size());
-  }
+  [[nodiscard]] PieceNumber piece_count() const { return static_cast<PieceNumber>(pieces_.size()); }
 
   // Needs.
   void Want(PieceNumber first, PieceNumber count);
@@ -63,8 +61,8 @@ class PiecePicker {
   /// the same parents do not march through the same pieces. Nothing when `parents` offer none.
   [[nodiscard]] std::optional<PieceNumber> PickRarest(ParentMask parents, Random& random) const;
 
-  /// Of what `parent` offers, the piece that the fewest of `parents` do: an open one or one of `more`,
-  /// which are in flight. Equals at random; `equals` becomes how many there are.
+  /// Of what `parent` offers, the piece that the fewest of `parents` do: an open one or one of
+  /// `more`, which are in flight. Equals at random; `equals` becomes how many there are.
   [[nodiscard]] std::optional<PieceNumber> PickRarestOf(ParentSlot parent, ParentMask parents,
                                                         std::span<const PieceNumber> more,
                                                         Random& random,

@@ -144,5 +144,19 @@ TEST(PiecePickerTest, WantingAnewForgetsWhatNobodyNeeds) {
   EXPECT_EQ(picker.missing(), 3U);
 }
 
+TEST(PiecePickerTest, OfOneParentPicksTheRarestAlsoAmongThoseInFlight) {
+  auto picker = WantingAll(4);
+  Random random(1);
+  const auto parents = Offers(picker, {"xxx.", "xx.x", "x..x"});
+  picker.Start(2);
+  EXPECT_EQ(picker.PickRarestOf(0, parents, {}, random), 1U);
+  std::uint64_t equals = 0;
+  const std::vector<PieceNumber> in_flight = {2};
+  EXPECT_EQ(picker.PickRarestOf(0, parents, in_flight, random, &equals), 2U);
+  EXPECT_EQ(equals, 1U);
+  EXPECT_EQ(picker.PickRarestOf(5, parents, {}, random, &equals), std::nullopt);
+  EXPECT_EQ(equals, 0U);
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon

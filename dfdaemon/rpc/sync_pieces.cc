@@ -161,8 +161,8 @@ Awaitable<absl::Status> ServeSyncHost(const ServiceDeps& deps,
     pb::common::Host host;
     ToProto(deps.network.latest(), *host.mutable_network());
     if (!co_await writer.Write(std::move(host))) co_return absl::CancelledError("child is gone");
-    // The more there are, the less often each is told: what this costs must not grow with the number of
-    // children. Five seconds without news would mean that this host is dead.
+    // The more there are, the less often each is told: what this costs must not grow with the
+    // number of children. Five seconds without news would mean that this host is dead.
     const auto samples = std::clamp<std::size_t>(deps.network.readers() / kOftenToldReaders, 1, 4);
     for (std::size_t i = 0; i < samples; ++i) {
       (void)co_await deps.network.sampled().WaitPast(version);

@@ -271,5 +271,31 @@ TEST_F(ParentDownloadTest, ACallersDigestThatNobodyMeetsFailsAfterOneMoreTry) {
   EXPECT_EQ(parents_.served().at("a"), static_cast<int>(2 * kPieces));
 }
 
+TEST_F(ParentDownloadTest, APieceThatWaitsAtABusyParentComesFromWhoeverIsFree) {
+  FakeParent& busy = parents_.Add("busy", object_);
+  busy.gate.Close();
+  FakeParent& free = parents_.Add("free", object_);
+  Answer(From({&busy, &free}));
+  const Fetched fetched = Fetch(Request());
+  EXPECT_THAT(fetched.status, IsOk());
+  EXPECT_EQ(OnDisk(), object_);
+  EXPECT_EQ(parents_.served().at("free"), static_cast<int>(kPieces));
+  EXPECT_FALSE(parents_.served().contains("busy"));
+  EXPECT_EQ(busy.gate.waiting(), 0) << "the questions were withdrawn";
+  EXPECT_TRUE(source_.fetched().empty());
+  busy.gate.Open();
+}
+
+TEST_F(ParentDownloadTest, AQuestionToTheOnlyParentWaitsForItsTurn) {
+  FakeParent& busy = parents_.Add("busy", object_);
+  busy.gate.Close();
+  Answer(From({&busy}));
+  auto fetched = Begin(Request());
+  ASSERT_TRUE(WaitFor([&] { return busy.gate.waiting() > 0; }));
+  busy.gate.Open();
+  EXPECT_THAT(fetched.get().status, IsOk());
+  EXPECT_EQ(OnDisk(), object_);
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon

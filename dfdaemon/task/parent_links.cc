@@ -85,8 +85,8 @@ std::size_t ParentLinks::TakeHeldBack() {
   return added;
 }
 
-// The others may be waiting for this node just as it waits for them: when all of them have blocked the
-// one that has the content, nobody would ever begin.
+// The others may be waiting for this node just as it waits for them: when all of them have blocked
+// the one that has the content, nobody would ever begin.
 Awaitable<> ParentLinks::Reconsider(ParentLinks& self) {
   while (!self.held_back_.empty()) {
     co_await SleepFor(kPatience);
@@ -126,8 +126,8 @@ Awaitable<> ParentLinks::Follow(ParentLinks& self, ParentSlot slot, std::uint64_
 
 void ParentLinks::Offered(ParentSlot slot, const OfferedPiece& piece) {
   if (piece.number >= context_.layout.piece_count()) {
-    Lied(slot, absl::DataLossError(StrCat("offers piece ", piece.number, " of ",
-                                          context_.layout.piece_count())));
+    Lied(slot, absl::DataLossError(
+                   StrCat("offers piece ", piece.number, " of ", context_.layout.piece_count())));
     return;
   }
   const PieceSpan span = context_.layout.At(piece.number);
@@ -149,8 +149,8 @@ void ParentLinks::StreamEnded(ParentSlot slot, const absl::Status& status) {
   if (alive_.Has(slot) && !status.ok()) {
     context_.log.Debug("parent offers no more",
                        {{"parent_id", links_[slot].candidate.peer_id}, {"error", status}});
-    // Silence only means that nothing is new. Anything else means that the parent is in trouble; what
-    // it has offered may still be had, and the transfers tell.
+    // Silence only means that nothing is new. Anything else means that the parent is in trouble;
+    // what it has offered may still be had, and the transfers tell.
     if (absl::IsUnavailable(status)) {
       (void)context_.env.blocklist.Failed(links_[slot].candidate.host_id,
                                           context_.env.with.clock.Now());

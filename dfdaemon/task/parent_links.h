@@ -34,9 +34,9 @@ class ParentLinks {
   };
   explicit ParentLinks(Context context) : context_(std::move(context)) {}
 
-  /// Takes candidates of the scheduler; those that are known, quarantined or avoided are left out. A
-  /// known one whose stream has ended is asked anew. One that is blocked for its failures is taken when
-  /// nobody else is there, or nothing comes from the others. Returns how many are new.
+  /// Takes candidates of the scheduler; those that are known, quarantined or avoided are left out.
+  /// A known one whose stream has ended is asked anew. One that is blocked for its failures is
+  /// taken when nobody else is there, or nothing comes from the others. Returns how many are new.
   std::size_t Add(const std::vector<CandidateParent>& candidates);
   /// Asks all parents for further pieces.
   void AskFor(const std::vector<PieceNumber>& pieces);
@@ -60,9 +60,7 @@ class ParentLinks {
   }
   /// When this parent was last heard of, apart from its answers; nothing when it never was.
   [[nodiscard]] std::optional<SteadyTime> Heard(ParentSlot slot) const;
-  [[nodiscard]] const VortexAddress& address(ParentSlot slot) const {
-    return links_[slot].address;
-  }
+  [[nodiscard]] const VortexAddress& address(ParentSlot slot) const { return links_[slot].address; }
 
   // A transfer's life; each Started is followed by one of the others.
   void Started(ParentSlot slot) { set_.Started(slot); }

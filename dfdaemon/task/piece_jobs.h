@@ -37,8 +37,8 @@ class Downlink {
   StreamLimit limit_ ABSL_GUARDED_BY(mutex_);
 };
 
-/// A piece that was claimed and is asked of one or more parents, or of the source; whoever begins to
-/// send first brings it. Thread-safe.
+/// A piece that was claimed and is asked of one or more parents, or of the source; whoever begins
+/// to send first brings it. Thread-safe.
 class ClaimedPiece {
  public:
   struct Taken {
@@ -61,9 +61,7 @@ class ClaimedPiece {
   [[nodiscard]] std::optional<Taken> taken() const;
 
   /// Bytes so far.
-  [[nodiscard]] std::uint64_t received() const {
-    return received_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] std::uint64_t received() const { return received_.load(std::memory_order_relaxed); }
   void Received(std::uint64_t bytes_so_far);
 
  private:

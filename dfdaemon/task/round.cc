@@ -10,8 +10,8 @@ namespace {
 
 // Enough parents that are no seeds; with fewer, the scheduler is asked for more now and then.
 constexpr int kEnoughParents = 8;
-// Without a piece that comes for so long, others may know more than all parents together. On a slow link
-// one piece takes seconds, and each parent costs two streams.
+// Without a piece that comes for so long, others may know more than all parents together. On a slow
+// link one piece takes seconds, and each parent costs two streams.
 constexpr auto kStalled = std::chrono::seconds(10);
 constexpr int kMostParents = 12;
 constexpr auto kFirstRefresh = std::chrono::milliseconds(200);
@@ -19,15 +19,16 @@ constexpr auto kLongestRefresh = std::chrono::seconds(10);
 constexpr char kNotAllFromParents[] = "not all pieces are downloaded from parent";
 
 absl::Status SourceForbidden() {
-  return absl::UnavailableError("download failed: no peer has the content, and back to source is "
-                                "disabled");
+  return absl::UnavailableError(
+      "download failed: no peer has the content, and back to source is "
+      "disabled");
 }
 
 }  // namespace
 
 bool IsLocalError(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) || absl::IsInternal(status) ||
-         absl::IsAborted(status) || absl::IsFailedPrecondition(status);
+  return absl::IsResourceExhausted(status) || absl::IsInternal(status) || absl::IsAborted(status) ||
+         absl::IsFailedPrecondition(status);
 }
 
 Round::Round(TaskEnv& env, Plan plan, Notifier changed, std::function<void(PieceNumber)> here,
@@ -136,8 +137,8 @@ void Round::OnDecision(const DownloadFromSource& decision, SteadyTime now) {
   grant_text_ = decision.description;
 }
 
-// The scheduler takes the content for empty, or thinks it is here. It is told the truth by the report
-// at the end, and does not help until then.
+// The scheduler takes the content for empty, or thinks it is here. It is told the truth by the
+// report at the end, and does not help until then.
 void Round::OnDecision(const EmptyTask& decision, SteadyTime now) {
   (void)decision;
   OnDecision(DownloadFromParents{}, now);

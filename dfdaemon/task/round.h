@@ -115,8 +115,8 @@ class Round {
   bool AskOne(SteadyTime now);
   /// While pieces wait at parents that are busy: asks all others as well.
   void AskEverybody(SteadyTime now);
-  /// What only seeds have is waited for all the time, so that their uplinks, which everybody depends
-  /// on, never rest and never repeat themselves while there is something new to ask for.
+  /// What only seeds have is waited for all the time, so that their uplinks, which everybody
+  /// depends on, never rest and never repeat themselves while there is something new to ask for.
   void AskSeeds(SteadyTime now);
   /// Somebody was faster.
   void StopWaiting();
@@ -168,10 +168,10 @@ class Round {
   std::shared_ptr<SchedulerSession> session_;
   absl::flat_hash_map<PieceNumber, std::shared_ptr<Job>> jobs_;
   std::uint32_t last_ask_ = 0;
-  ParentMask asked_;  // Parents that have not answered yet.
-  std::array<std::uint8_t, kMaxParents> asks_at_{};         // How often they were asked.
+  ParentMask asked_;                                       // Parents that have not answered yet.
+  std::array<std::uint8_t, kMaxParents> asks_at_{};        // How often they were asked.
   std::array<std::uint64_t, kMaxParents> rare_at_seed_{};  // Pieces that only this seed has.
-  bool contended_ = false;  // The last piece that began to come had to wait for its parent.
+  bool contended_ = false;    // The last piece that began to come had to wait for its parent.
   SteadyTime last_progress_;  // A piece began to come, arrived, or nothing was asked for.
   absl::flat_hash_set<PieceNumber> foreign_;  // Written or checked by somebody else.
 

@@ -59,11 +59,11 @@ void Round::ReadWholeSource() {
 
 Awaitable<> Round::RunWholeSource(Round& self) {
   const auto& with = self.env_.with;
-  // Pieces come as events of the storage; when the last wanted one is there, the round ends and with
-  // it this.
+  // Pieces come as events of the storage; when the last wanted one is there, the round ends and
+  // with it this.
   absl::Status status = co_await RunOn(
-      with.data.Next(), GetAllFromSource(with.source, with.clock, self.plan_.source,
-                                         self.plan_.stored));
+      with.data.Next(),
+      GetAllFromSource(with.source, with.clock, self.plan_.source, self.plan_.stored));
   if (self.ended()) co_return;
   if (!status.ok()) {
     self.source_failed_ = !IsLocalError(status) || GetSourceError(status).has_value();
@@ -71,8 +71,8 @@ Awaitable<> Round::RunWholeSource(Round& self) {
     co_return;
   }
   self.TakeEvents();
-  // What parents were sending at that time may be missing still; a source that leaves pieces out again
-  // and again is none.
+  // What parents were sending at that time may be missing still; a source that leaves pieces out
+  // again and again is none.
   if (++self.whole_reads_ >= kWholeReadsAllowed && self.picker_.missing() > 0 &&
       self.picker_.in_flight() == 0) {
     self.End(absl::DataLossError("the source was read to its end, and pieces are missing"));

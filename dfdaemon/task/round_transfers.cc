@@ -19,12 +19,13 @@ using std::chrono::seconds;
 constexpr auto kSilenceAllowed = seconds(30);
 // The same where somebody else has it.
 constexpr auto kSilenceWithOthers = seconds(4);
-// Parents tell their load every second or so; one that does not answer, and does not tell this either,
-// is taken for dead.
+// Parents tell their load every second or so; one that does not answer, and does not tell this
+// either, is taken for dead.
 constexpr auto kLoadIsFresh = seconds(5);
 // A parent whose uplink is free answers sooner than this.
 constexpr auto kPromptly = milliseconds(20);
-// A piece of which so much is here does not keep others from being asked for, so that there is no gap.
+// A piece of which so much is here does not keep others from being asked for, so that there is no
+// gap.
 constexpr double kNearlyDone = 0.75;
 // Before that a transfer tells little about its speed.
 constexpr auto kMeasured = milliseconds(50);
@@ -39,15 +40,14 @@ double Seconds(Duration duration) { return std::chrono::duration<double>(duratio
 }  // namespace
 
 int Round::waiting() const {
-  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
-                                        [&](const auto& entry) {
-                                          return Waits(*entry.second) && !Stands(*entry.second);
-                                        }));
+  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
+    return Waits(*entry.second) && !Stands(*entry.second);
+  }));
 }
 
 int Round::coming() const {
-  return static_cast<int>(std::count_if(
-      jobs_.begin(), jobs_.end(), [&](const auto& entry) { return !Waits(*entry.second); }));
+  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
+                                        [&](const auto& entry) { return !Waits(*entry.second); }));
 }
 
 bool Round::Stands(const Job& job) {
@@ -105,8 +105,9 @@ bool Round::AskOne(SteadyTime now) {
   return true;
 }
 
-// A parent sends one piece after the other. Whoever waits at several has the first that is free; what it
-// gets is decided only then, so that no uplink waits for a piece that is still on its way to it.
+// A parent sends one piece after the other. Whoever waits at several has the first that is free;
+// what it gets is decided only then, so that no uplink waits for a piece that is still on its way
+// to it.
 void Round::AskEverybody(SteadyTime now) {
   if (plan_.prefetch_only && env_.options.acquire_prefetch) return;  // Each ask would be counted.
   std::vector<PieceNumber> waits;
@@ -115,8 +116,8 @@ void Round::AskEverybody(SteadyTime now) {
     if (!Waits(*job) || Stands(*job)) continue;
     waits.push_back(number);
     for (const auto& ask : job->asks) {
-      late = late || (ask->parent && !ask->stopping &&
-                      (contended_ || now - ask->since >= kPromptly));
+      late =
+          late || (ask->parent && !ask->stopping && (contended_ || now - ask->since >= kPromptly));
     }
   }
   if (!late) return;
@@ -151,8 +152,7 @@ void Round::AskSeeds(SteadyTime now) {
       }
     }
     std::uint64_t equals = 0;
-    const auto number =
-        picker_.PickRarestOf(seed, links_.alive(), asked_for, env_.random, &equals);
+    const auto number = picker_.PickRarestOf(seed, links_.alive(), asked_for, env_.random, &equals);
     if (!number || !rare(*number)) {
       // Meanwhile all can be had from somebody else.
       if (asked != nullptr && asked->standing) Stop(*asked);
@@ -160,7 +160,8 @@ void Round::AskSeeds(SteadyTime now) {
     }
     const bool more = equals > std::exchange(rare_at_seed_[seed], equals);
     if (asked != nullptr) {
-      // Whoever has asked goes over to what has come since, so that not all wait for the first piece.
+      // Whoever has asked goes over to what has come since, so that not all wait for the first
+      // piece.
       const bool asked_is_rare = rare(asked_for.front());
       if (*number == asked_for.front() || (asked_is_rare && !(more && contended_))) return;
       Stop(*asked);
@@ -206,13 +207,13 @@ std::shared_ptr<Round::Job> Round::StartJob(PieceNumber number) {
 }
 
 Round::Ask& Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
-                   SteadyTime now) {
+                          SteadyTime now) {
   auto ask = std::make_shared<Ask>();
   ask->id = ++last_ask_;
   ask->parent = parent;
   ask->since = now;
-  ask->stop = std::make_unique<asio::steady_timer>(env_.with.io,
-                                                   asio::steady_timer::time_point::max());
+  ask->stop =
+      std::make_unique<asio::steady_timer>(env_.with.io, asio::steady_timer::time_point::max());
   job->asks.push_back(ask);
   if (parent) {
     links_.Started(*parent);
@@ -236,10 +237,9 @@ Awaitable<absl::StatusOr<GotPiece>> Round::OnDataThread(Round& self, std::shared
                       self.links_.candidate(*ask->parent).peer_id, self.plan_.stored->spec().kind,
                       self.plan_.stored->spec().id, job->piece, ask->id));
   }
-  co_return co_await RunOn(
-      with.data.Next(),
-      GetFromSource(with.source, with.clock, self.plan_.source, self.plan_.layout.content_length(),
-                    job->piece, ask->id));
+  co_return co_await RunOn(with.data.Next(),
+                           GetFromSource(with.source, with.clock, self.plan_.source,
+                                         self.plan_.layout.content_length(), job->piece, ask->id));
 }
 
 Awaitable<> Round::RunAsk(Round& self, std::shared_ptr<Job> job, std::shared_ptr<Ask> ask) {
@@ -356,8 +356,8 @@ void Round::Stop(Ask& ask) {
 }
 
 void Round::WatchTransfers(SteadyTime now) {
-  const bool tail = jobs_.size() < env_.options.concurrent_piece_count &&
-                    !picker_.AnyOffered(links_.Available());
+  const bool tail =
+      jobs_.size() < env_.options.concurrent_piece_count && !picker_.AnyOffered(links_.Available());
   for (auto& [number, job] : jobs_) {
     if (Waits(*job)) {
       for (const auto& ask : job->asks) WatchAsk(*job, *ask, now);
@@ -424,8 +424,8 @@ SteadyTime Round::NextTick(SteadyTime now) const {
       const double rest = kNearlyDone * static_cast<double>(job->piece->length()) - received;
       const double left = received > 0 ? rest * elapsed / received : 1;
       const double wait = std::clamp(left, Seconds(kMeasured), Seconds(kWatchEvery));
-      next = std::min(next, now + std::chrono::duration_cast<Duration>(
-                                      std::chrono::duration<double>(wait)));
+      next = std::min(
+          next, now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait)));
     }
   }
   return next;

@@ -52,8 +52,8 @@ std::unique_ptr<TaskManager> TaskManager::Create(TaskManagerOptions options, Col
 }
 
 TaskManagerImpl::TaskManagerImpl(TaskManagerOptions options, Collaborators with)
-    : env_{std::move(options), with, ParentBlocklist(), Downlink(kMostPiecesAtOnce), DigestCache(),
-           Random(0), TaskGroup(with.io)},
+    : env_{std::move(options), with,      ParentBlocklist(), Downlink(kMostPiecesAtOnce),
+           DigestCache(),      Random(0), TaskGroup(with.io)},
       preparation_(env_) {
   env_.random = env_.options.random_seed ? Random(*env_.options.random_seed) : Random::FromSystem();
 }
@@ -153,9 +153,9 @@ Awaitable<absl::StatusOr<std::unique_ptr<Download>>> TaskManagerImpl::StartCount
 
   // Nothing waits from here on, so that no piece is missed between looking and joining.
   const bool was_complete = task.stored->complete() && !task.spooled;
-  auto caller = std::make_shared<Caller>(
-      env_.with.io, std::move(wish), *task.stored,
-      task.spooled ? Caller::Found::kJustFetched : Caller::Found::kLocal);
+  auto caller =
+      std::make_shared<Caller>(env_.with.io, std::move(wish), *task.stored,
+                               task.spooled ? Caller::Found::kJustFetched : Caller::Found::kLocal);
   std::weak_ptr<Driver> driver;
   DownloadStarted first;
   first.peer = Serve(caller, task, layout, driver);
@@ -195,7 +195,8 @@ PeerIdentity TaskManagerImpl::Serve(const std::shared_ptr<Caller>& caller, const
                                     const PieceLayout& layout, std::weak_ptr<Driver>& driver) {
   const TaskSpec& spec = task.stored->spec();
   const Key key(spec.kind, spec.id);
-  if (const auto found = drivers_.find(key); found != drivers_.end() && found->second->accepting()) {
+  if (const auto found = drivers_.find(key);
+      found != drivers_.end() && found->second->accepting()) {
     found->second->Join(caller);
     driver = found->second;
     return found->second->peer();
@@ -203,8 +204,8 @@ PeerIdentity TaskManagerImpl::Serve(const std::shared_ptr<Caller>& caller, const
   const PeerIdentity peer = NewPeer(spec.id);
   const auto blob = BlobDigestOf(caller->wish().request.url);
   if (caller->missing() == 0 && !MustBeJudged(*caller, *task.stored, blob)) {
-    // Others hear of it when a scheduler sent the request, and when it is new: nobody would report an
-    // empty content otherwise.
+    // Others hear of it when a scheduler sent the request, and when it is new: nobody would report
+    // an empty content otherwise.
     const bool is_new = !task.stored->times().finished_at;
     if (task.stored->complete() && (caller->wish().request.need_back_to_source || is_new)) {
       AnnounceLocalContent(env_, peer, ForScheduler(caller->wish().request, std::nullopt),

@@ -37,8 +37,8 @@ class PieceSink {
   [[nodiscard]] virtual std::uint64_t offset() const = 0;  ///< Of the piece in the content, bytes.
   [[nodiscard]] virtual std::uint64_t length() const = 0;  ///< Bytes.
 
-  /// The parent begins to send the piece as planned. Null when another one brings it. Called at most
-  /// once per Fetch(), on the executor of the fetch; the writer lives until Fetch() returns.
+  /// The parent begins to send the piece as planned. Null when another one brings it. Called at
+  /// most once per Fetch(), on the executor of the fetch; the writer lives until Fetch() returns.
   virtual PieceWriter* Begin() = 0;
 };
 
@@ -49,8 +49,9 @@ class PieceFetcher {
   virtual ~PieceFetcher() = default;
 
   /// Fills the writer of `sink` with the piece from its first byte on and checks number, offset,
-  /// length and checksum against the plan; does not commit. Best called on an executor of the `data`
-  /// runtime: the piece is received there. Waits for the download limiter; counts received bytes.
+  /// length and checksum against the plan; does not commit. Best called on an executor of the
+  /// `data` runtime: the piece is received there. Waits for the download limiter; counts received
+  /// bytes.
   ///
   /// NotFound: the parent does not have it. Unavailable: could not connect, or the connection
   /// broke. DataLoss: wrong bytes or a header that contradicts the plan (the parent lies; block

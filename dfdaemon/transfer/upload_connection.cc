@@ -159,7 +159,8 @@ Awaitable<absl::Status> UploadConnection::Answer() {
     auto verify = [task = task_, number = request_.number] { return task->VerifyPiece(number); };
     const absl::Status verified = co_await context_.disk.Run(std::move(verify));
     if (!verified.ok()) {
-      context_.log.Warn("dropped a damaged piece", {{"piece_id", PieceName()}, {"error", verified}});
+      context_.log.Warn("dropped a damaged piece",
+                        {{"piece_id", PieceName()}, {"error", verified}});
       co_return co_await SendError(VortexErrorCode::kNotFound,
                                    StrCat("piece ", PieceName(), " not found"));
     }
@@ -238,7 +239,8 @@ std::uint64_t UploadConnection::CountConfirmed() {
   if (::ioctl(stream_.fd(), SIOCOUTQ, &queued) != 0 || queued < 0) return 0;
   const std::uint64_t on_its_way = std::min(static_cast<std::uint64_t>(queued), sent_);
   const std::uint64_t confirmed = sent_ - on_its_way;
-  if (confirmed > confirmed_) context_.turns.Moved(confirmed - std::exchange(confirmed_, confirmed));
+  if (confirmed > confirmed_)
+    context_.turns.Moved(confirmed - std::exchange(confirmed_, confirmed));
   return on_its_way;
 }
 

@@ -45,7 +45,8 @@ class UploadConnection {
   Awaitable<absl::Status> SendBytes(int content, std::uint64_t offset, std::uint64_t length);
   /// Tells the turns what the peer confirmed since the last call. Returns what is on its way.
   std::uint64_t CountConfirmed();
-  /// Until nearly all that was sent has left this host, so that the next turn begins on a free link.
+  /// Until nearly all that was sent has left this host, so that the next turn begins on a free
+  /// link.
   Awaitable<> Drain();
   Awaitable<absl::Status> SendError(VortexErrorCode code, std::string_view message);
   /// Until the bytes are in the page cache.

@@ -38,8 +38,8 @@ class UploadTurns {
   };
 
   /// Waits until `length` bytes of what `piece` is a hash of may be sent to the peer of `stream`.
-  /// Unavailable when the peer broke the connection meanwhile; that it has closed its side only means
-  /// that it asks for nothing more. Runs on: the executor of `stream`.
+  /// Unavailable when the peer broke the connection meanwhile; that it has closed its side only
+  /// means that it asks for nothing more. Runs on: the executor of `stream`.
   Awaitable<absl::StatusOr<Turn>> Wait(TcpStream& stream, std::uint64_t piece,
                                        std::uint64_t length);
 

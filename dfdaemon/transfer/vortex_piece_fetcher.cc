@@ -152,8 +152,7 @@ class VortexPieceFetcher::Impl {
                                                   TaskId task, PieceSink& sink);
   Awaitable<absl::StatusOr<Announcement>> AskOnAny(Shard& shard, VortexAddress parent,
                                                    TaskKind kind, const TaskId& task,
-                                                   const PieceSink& sink,
-                                                   Connection& connection);
+                                                   const PieceSink& sink, Connection& connection);
   Awaitable<absl::StatusOr<Connection>> Connect(Shard& shard, VortexAddress parent,
                                                 SteadyTime deadline);
   Awaitable<absl::Status> Receive(Shard& shard, ParentConnection& connection, PieceWriter& writer);
@@ -224,8 +223,8 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
 }
 
 Awaitable<absl::StatusOr<Announcement>> VortexPieceFetcher::Impl::AskOnAny(
-    Shard& shard, VortexAddress parent, TaskKind kind, const TaskId& task,
-    const PieceSink& sink, Connection& connection) {
+    Shard& shard, VortexAddress parent, TaskKind kind, const TaskId& task, const PieceSink& sink,
+    Connection& connection) {
   const SteadyTime deadline = Now() + options_.piece_timeout;
   bool began = false;
   connection = shard.pool.Take(parent, Now());

@@ -191,9 +191,9 @@ TEST_F(VortexPieceFetcherTest, SaysThatItCannotConnect) {
     port = FakeParent([](RawSocket&, int) {}).port();
   }
   EXPECT_THAT(Fetch(port, writer_), StatusIs(StatusCode::kUnavailable, "connect to parent"));
-  EXPECT_THAT(RunCoro(data_, fetcher().Fetch({"parent.example", 4005}, TaskKind::kStandard, kTask,
-                                             sink_)),
-              StatusIs(StatusCode::kInvalidArgument, "parent.example"));
+  EXPECT_THAT(
+      RunCoro(data_, fetcher().Fetch({"parent.example", 4005}, TaskKind::kStandard, kTask, sink_)),
+      StatusIs(StatusCode::kInvalidArgument, "parent.example"));
 }
 
 TEST_F(VortexPieceFetcherTest, RefusesTaskIdsThatDoNotFitARequest) {
@@ -331,8 +331,7 @@ TEST_F(VortexPieceFetcherTest, CanBeCancelledWhileItWaits) {
     socket.ReadToEnd();
   });
   TaskGroup group(data_.executor());
-  auto fetch = [](VortexPieceFetcher& with, std::uint16_t port,
-                  PieceSink& sink) -> Awaitable<> {
+  auto fetch = [](VortexPieceFetcher& with, std::uint16_t port, PieceSink& sink) -> Awaitable<> {
     (void)co_await with.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, sink);
   };
   group.Spawn(fetch(fetcher(), parent.port(), sink_));

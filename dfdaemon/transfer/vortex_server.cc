@@ -46,8 +46,8 @@ class Slot {
 
 class VortexServer::Impl {
  public:
-  Impl(VortexServerOptions options, Storage& storage, RateLimiter& upload,
-       TransferMetrics& metrics, Logger log, Runtime& data, BlockingPool& disk)
+  Impl(VortexServerOptions options, Storage& storage, RateLimiter& upload, TransferMetrics& metrics,
+       Logger log, Runtime& data, BlockingPool& disk)
       : context_{std::move(options), storage, upload, metrics, std::move(log), disk, turns_},
         data_(data),
         accepting_(data.executor(0)) {

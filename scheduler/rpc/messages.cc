@@ -20,9 +20,12 @@ std::int64_t ToSigned(std::uint64_t value) {
 
 TaskKind ToKind(pb::common::TaskType type) {
   switch (type) {
-    case pb::common::PERSISTENT: return TaskKind::kPersistent;
-    case pb::common::PERSISTENT_CACHE: return TaskKind::kPersistentCache;
-    default: return TaskKind::kStandard;
+    case pb::common::PERSISTENT:
+      return TaskKind::kPersistent;
+    case pb::common::PERSISTENT_CACHE:
+      return TaskKind::kPersistentCache;
+    default:
+      return TaskKind::kStandard;
   }
 }
 

@@ -204,9 +204,8 @@ TEST(DispatcherTest, AClientThatReadsNoAnswersFails) {
   Registration registration = TestDispatcher::SomeRegistration();
   registration.need_back_to_source = true;
   test.dispatcher->Register(TestDispatcher::Key("a"), registration, channel, test.clock.Now());
-  EXPECT_THAT(channel->settled,
-              testing::Optional(StatusIs(absl::StatusCode::kFailedPrecondition,
-                                         "load stream failed")));
+  EXPECT_THAT(channel->settled, testing::Optional(StatusIs(absl::StatusCode::kFailedPrecondition,
+                                                           "load stream failed")));
   EXPECT_EQ(test.StateOf("a"), "Failed");
 }
 
@@ -264,13 +263,71 @@ TEST(DispatcherTest, PiecesRefreshPeerParentAndHost) {
   report.number = 3;
   report.parent_id = "seed";
   report.length = 5;
-  EXPECT_THAT(
-      test.dispatcher->PieceFinished(TestDispatcher::Key("a"), report, test.clock.Now()), IsOk());
+  EXPECT_THAT(test.dispatcher->PieceFinished(TestDispatcher::Key("a"), report, test.clock.Now()),
+              IsOk());
   EXPECT_TRUE(test.peer("a")->finished_pieces.Has(3));
   EXPECT_EQ(test.peer("seed")->updated, test.clock.Now());
   EXPECT_EQ(test.hosts.Find(HostId("h-seed"))->updated(), test.clock.Now());
   EXPECT_THAT(test.dispatcher->PieceFinished(TestDispatcher::Key("x"), report, test.clock.Now()),
               StatusIs(absl::StatusCode::kNotFound, "peer x not found"));
+}
+
+/// Peers of daemons that trade, with a seed that reads the source.
+class TradingTest : public ::testing::Test {
+ protected:
+  TradingTest() { test_.StartSeed(); }
+  void Start(const std::string& peer) {
+    HostInfo info = TestSwarm::SomeHost("h-" + peer);
+    info.trades = true;
+    test_.hosts.Announce(std::move(info), test_.clock.Now());
+    const auto channel = test_.Register(peer);
+    test_.Pass(std::chrono::milliseconds(200));
+    ASSERT_EQ(channel->answers.size(), 1U) << peer;
+    ASSERT_TRUE(test_.dispatcher->Started(TestDispatcher::Key(peer), test_.clock.Now()).ok());
+  }
+  std::string Reschedule(const std::string& peer, std::vector<PeerId> used = {}) {
+    const auto channel = std::make_shared<RecordingChannel>();
+    test_.dispatcher->Reschedule(TestDispatcher::Key(peer), used, channel, test_.clock.Now());
+    test_.Pass(std::chrono::seconds(1));
+    return channel->answers.empty() ? "nothing" : channel->answers.front();
+  }
+  [[nodiscard]] std::size_t Parents(const std::string& peer) {
+    return test_.peer(peer)->parents().size();
+  }
+
+  TestDispatcher test_;
+};
+
+TEST_F(TradingTest, AskingAgainAddsParents) {
+  for (const char* peer : {"a", "b", "c"}) Start(peer);
+  const std::size_t before = Parents("a");
+  EXPECT_THAT(Reschedule("a"), ::testing::StartsWith("parents: "));
+  EXPECT_GT(Parents("a"), before);
+  for (int i = 0; i < 3; ++i) (void)Reschedule("a");
+  EXPECT_EQ(Parents("a"), 3U) << "the seed, b and c";
+  EXPECT_THAT(Reschedule("a"), ::testing::StartsWith("parents: "))
+      << "nobody new, and yet an answer";
+}
+
+TEST_F(TradingTest, AParentThatWasOfNoUseIsDropped) {
+  for (const char* peer : {"a", "b"}) Start(peer);
+  (void)Reschedule("a");
+  ASSERT_EQ(Parents("a"), 2U);
+  (void)Reschedule("a", {PeerId("b")});
+  EXPECT_EQ(Parents("a"), 1U);
+}
+
+TEST_F(TradingTest, WhenTheSeedDiesOneOfThemReadsTheSource) {
+  for (const char* peer : {"a", "b"}) Start(peer);
+  (void)Reschedule("a");
+  (void)Reschedule("b");
+  ASSERT_TRUE(
+      test_.dispatcher->BackToSourceFailed(TestDispatcher::Key("seed"), test_.clock.Now()).ok());
+  test_.dispatcher->SeedingEnded(TaskId("task"), absl::UnavailableError("died"), test_.clock.Now());
+  EXPECT_THAT(Reschedule("a"), ::testing::StartsWith("source: "));
+  ASSERT_TRUE(
+      test_.dispatcher->BackToSourceStarted(TestDispatcher::Key("a"), test_.clock.Now()).ok());
+  EXPECT_THAT(Reschedule("b"), ::testing::StartsWith("parents: "));
 }
 
 }  // namespace

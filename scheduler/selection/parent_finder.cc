@@ -21,8 +21,8 @@ std::size_t Burden(const Peer& peer) {
   return peer.seed() ? peer.children().size() / kSeedChildren : peer.children().size();
 }
 
-// Those that trade take each piece from whoever is free, so that the load of a parent now says little:
-// what counts is that links are short, and that everybody has about as many neighbours.
+// Those that trade take each piece from whoever is free, so that the load of a parent now says
+// little: what counts is that links are short, and that everybody has about as many neighbours.
 bool BetterForTrading(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
   if (a.peer->lost() != b.peer->lost()) return b.peer->lost();
   if (a.affinity != b.affinity) return a.affinity > b.affinity;
@@ -41,13 +41,20 @@ bool IsPossibleParent(const Peer& peer) {
 
 std::string_view Name(Drop drop) {
   switch (drop) {
-    case Drop::kBlocked: return "blocked";
-    case Drop::kNotShared: return "shared";
-    case Drop::kSameHost: return "same host";
-    case Drop::kNotInGraph: return "not in graph";
-    case Drop::kWithoutSource: return "in-degree 0";
-    case Drop::kBadParent: return "bad";
-    case Drop::kCycle: return "cycle";
+    case Drop::kBlocked:
+      return "blocked";
+    case Drop::kNotShared:
+      return "shared";
+    case Drop::kSameHost:
+      return "same host";
+    case Drop::kNotInGraph:
+      return "not in graph";
+    case Drop::kWithoutSource:
+      return "in-degree 0";
+    case Drop::kBadParent:
+      return "bad";
+    case Drop::kCycle:
+      return "cycle";
   }
   return "";
 }
@@ -60,8 +67,7 @@ std::optional<Drop> ParentFinder::WhyNot(const Peer& child, const Peer& candidat
   // A seed serves while it reads the source, whoever is below somebody serves what it got, and
   // whoever reads the source or has finished needs nobody above.
   if (!IsSeed(host.type) && candidate.parents().empty() &&
-      candidate.state() != PeerState::kBackToSource &&
-      candidate.state() != PeerState::kSucceeded) {
+      candidate.state() != PeerState::kBackToSource && candidate.state() != PeerState::kSucceeded) {
     return Drop::kWithoutSource;
   }
   if (evaluator_.IsBadParent(candidate)) return Drop::kBadParent;
@@ -95,9 +101,8 @@ std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const L
     }
   }
   const std::size_t kept = std::min(limits.candidate_parent_limit, candidates_.size());
-  std::partial_sort(candidates_.begin(),
-                    candidates_.begin() + static_cast<std::ptrdiff_t>(kept), candidates_.end(),
-                    child.trades() ? BetterForTrading : Better);
+  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(kept),
+                    candidates_.end(), child.trades() ? BetterForTrading : Better);
   return {candidates_.data(), kept};
 }
 

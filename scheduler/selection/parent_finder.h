@@ -15,13 +15,13 @@ namespace dragonfly::scheduler {
 
 /// Why a peer is not offered as a parent; the numbers are the order of the tests.
 enum class Drop : std::uint8_t {
-  kBlocked = 1,         ///< The child blocks it, or is it.
-  kNotShared = 2,       ///< Its host shares nothing.
-  kSameHost = 3,        ///< It is on the child's host.
-  kNotInGraph = 4,      ///< Cannot happen here: a peer of the task is in its graph.
-  kWithoutSource = 5,   ///< A normal peer that gets nothing from anybody and has not finished.
-  kBadParent = 6,       ///< The evaluator says so.
-  kCycle = 7,           ///< It gets pieces from the child, or is its parent already.
+  kBlocked = 1,        ///< The child blocks it, or is it.
+  kNotShared = 2,      ///< Its host shares nothing.
+  kSameHost = 3,       ///< It is on the child's host.
+  kNotInGraph = 4,     ///< Cannot happen here: a peer of the task is in its graph.
+  kWithoutSource = 5,  ///< A normal peer that gets nothing from anybody and has not finished.
+  kBadParent = 6,      ///< The evaluator says so.
+  kCycle = 7,          ///< It gets pieces from the child, or is its parent already.
 };
 [[nodiscard]] std::string_view Name(Drop drop);
 

@@ -90,9 +90,9 @@ TEST(SchedulingVectorsTest, Edges) {
       swarm.AddPeer(id.get<std::string>() + ":Running");
     }
     for (const Json& edge : entry["inputs"]["edges"]) {
-      ASSERT_TRUE(swarm.task.AddEdge(swarm[edge[0].get<std::string>()],
-                                     swarm[edge[1].get<std::string>()])
-                      .ok());
+      ASSERT_TRUE(
+          swarm.task.AddEdge(swarm[edge[0].get<std::string>()], swarm[edge[1].get<std::string>()])
+              .ok());
     }
     for (const Json& result : entry["expect"]["results"]) {
       Peer* const from = swarm.task.Find(result["edge"][0].get<std::string>());
@@ -135,8 +135,8 @@ TEST(SchedulingVectorsTest, SeedPeerFailures) {
       swarm.now = ago("created_minutes_ago");
       const std::string id = json["id"];
       Peer& peer = swarm.AddPeer(
-          id, TestSwarm::SomeHost(
-                  "h-" + id, json["seed"].get<bool>() ? HostType::kSuper : HostType::kNormal));
+          id, TestSwarm::SomeHost("h-" + id,
+                                  json["seed"].get<bool>() ? HostType::kSuper : HostType::kNormal));
       BringTo(peer, StateNamed(json["state"].get<std::string>()), swarm.now);
       peer.updated = ago("updated_minutes_ago");
     }
@@ -148,8 +148,8 @@ TEST(SchedulingVectorsTest, SeedPeerFailures) {
 TEST(SchedulingVectorsTest, AvailablePeers) {
   for (const Json& entry : CasesOf("has_available_peer")) {
     TestSwarm swarm;
-    Peer& child = swarm.AddPeer(
-        "child", TestSwarm::SomeHost(entry["inputs"]["host_id"].get<std::string>()));
+    Peer& child =
+        swarm.AddPeer("child", TestSwarm::SomeHost(entry["inputs"]["host_id"].get<std::string>()));
     for (const Json& id : entry["inputs"]["blocklist"]) child.Block(PeerId(id.get<std::string>()));
     for (const Json& json : entry["inputs"]["peers"]) {
       Peer& peer = swarm.AddPeer(json["id"].get<std::string>(),

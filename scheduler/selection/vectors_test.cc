@@ -70,9 +70,9 @@ TEST(SchedulingVectorsTest, Scores) {
 
 TEST(SchedulingVectorsTest, CandidateParents) {
   const std::map<std::string, Drop> rules = {
-      {"blocklist", Drop::kBlocked},          {"disable_shared", Drop::kNotShared},
-      {"same_host", Drop::kSameHost},         {"normal_host_in_degree_0", Drop::kWithoutSource},
-      {"bad_parent", Drop::kBadParent},       {"cycle_or_existing_edge", Drop::kCycle}};
+      {"blocklist", Drop::kBlocked},    {"disable_shared", Drop::kNotShared},
+      {"same_host", Drop::kSameHost},   {"normal_host_in_degree_0", Drop::kWithoutSource},
+      {"bad_parent", Drop::kBadParent}, {"cycle_or_existing_edge", Drop::kCycle}};
   const auto evaluator = *MakeEvaluator("default");
   for (const Json& entry : CasesOf("candidate_parents")) {
     SCOPED_TRACE(Title(entry));
@@ -88,9 +88,9 @@ TEST(SchedulingVectorsTest, CandidateParents) {
         const auto id = end.get<std::string>();
         if (swarm.task.Find(id) == nullptr) swarm.AddPeer(id + ":Running");
       }
-      EXPECT_TRUE(swarm.task.AddEdge(swarm[edge[0].get<std::string>()],
-                                     swarm[edge[1].get<std::string>()])
-                      .ok());
+      EXPECT_TRUE(
+          swarm.task.AddEdge(swarm[edge[0].get<std::string>()], swarm[edge[1].get<std::string>()])
+              .ok());
     }
     for (const Json& id : inputs["blocklist"]) child.Block(PeerId(id.get<std::string>()));
 
@@ -236,9 +236,8 @@ TEST(SchedulingVectorsTest, RegistrationDecisions) {
     if (expect["error"].is_null()) {
       EXPECT_TRUE(decision.status.ok()) << decision.status;
     } else {
-      const auto code = decision.status.code() == absl::StatusCode::kNotFound
-                            ? "NotFound"
-                            : "FailedPrecondition";
+      const auto code =
+          decision.status.code() == absl::StatusCode::kNotFound ? "NotFound" : "FailedPrecondition";
       EXPECT_FALSE(decision.status.ok());
       EXPECT_EQ(code, expect["error"].get<std::string>());
     }

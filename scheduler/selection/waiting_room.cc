@@ -11,6 +11,9 @@ namespace {
 constexpr std::string_view kSourceByFlag = "peer's NeedBackToSource is true";
 constexpr std::string_view kSourceAfterLimit = "scheduling exceeded RetryBackToSourceLimit";
 
+// Reading a piece from the source takes no longer, mostly.
+constexpr auto kSourceBringsMore = std::chrono::seconds(10);
+
 // Peers of one task want nearly the same: when so many in a row get nothing, the next ones need not
 // be tried.
 constexpr std::size_t kVainTries = 8;
@@ -91,7 +94,7 @@ WaitingRoom::Result WaitingRoom::Attempt(Waiter& waiter, SteadyTime now) {
       Fail(waiter, absl::FailedPreconditionError("scheduling exceeded RetryLimit"), now);
       return Result::kSettled;
     case RetryStep::kFind:
-      if (StuckTogether(peer)) return SendToSource(waiter, kSourceAfterLimit, now);
+      if (StuckTogether(peer, now)) return SendToSource(waiter, kSourceAfterLimit, now);
       if (Serve(waiter, now) == Result::kSettled) return Result::kSettled;
       if (NobodyToWaitFor(peer)) return SendToSource(waiter, kSourceAfterLimit, now);
       return Result::kWaits;
@@ -151,7 +154,10 @@ bool WaitingRoom::WorthWaiting(Waiter& waiter, SteadyTime now) const {
   return true;
 }
 
-bool WaitingRoom::StuckTogether(const Peer& peer) {
+bool WaitingRoom::StuckTogether(const Peer& peer, SteadyTime now) {
+  // Whoever was sent to the source brings more in a moment.
+  const auto& granted = peer.task().last_source_grant;
+  if (granted.has_value() && now - *granted < kSourceBringsMore) return false;
   return peer.trades() && peer.state() == PeerState::kRunning &&
          !peer.spec().disable_back_to_source && peer.task().CanBackToSource() &&
          peer.task().NobodyHasMore(peer);
@@ -198,9 +204,9 @@ void WaitingRoom::Settle(Waiter& waiter, absl::Status status, SteadyTime now) {
 }
 
 void WaitingRoom::Fail(Waiter& waiter, absl::Status status, SteadyTime now) {
-  log_.Warn("peer got no parents",
-            {{"task_id", waiter.peer->task().id()}, {"peer_id", waiter.peer->id()},
-             {"error", status}});
+  log_.Warn(
+      "peer got no parents",
+      {{"task_id", waiter.peer->task().id()}, {"peer_id", waiter.peer->id()}, {"error", status}});
   Peer& peer = *waiter.peer;
   const std::shared_ptr<PeerChannel> channel = std::move(waiter.channel);
   // It no longer waits when on_failure_ changes the task: that serves who does.

@@ -78,7 +78,7 @@ class WaitingRoom {
   [[nodiscard]] bool WorthWaiting(Waiter& waiter, SteadyTime now) const;
   [[nodiscard]] static bool NobodyToWaitFor(const Peer& peer);
   /// Peers that trade have what they have, and nobody brings more.
-  [[nodiscard]] static bool StuckTogether(const Peer& peer);
+  [[nodiscard]] static bool StuckTogether(const Peer& peer, SteadyTime now);
   [[nodiscard]] bool AnotherJustWent(const Waiter& waiter, SteadyTime now) const;
   void ServeWaiting(Task& task, SteadyTime now);
   void Keep(Waiter waiter);

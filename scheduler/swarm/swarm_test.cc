@@ -167,8 +167,7 @@ TEST(SwarmTest, KeepsAnEmptyTaskThatASeedPeerIsFetching) {
 TEST(SwarmTest, FindsThePeersOfAHost) {
   TestSwarm swarm("a@h:Running b@h:Succeeded c@g:Running");
   const std::shared_ptr<Host> host = swarm.hosts.Find(HostId("h"));
-  EXPECT_THAT(swarm.swarm.PeersOn(*host),
-              testing::UnorderedElementsAre(&swarm["a"], &swarm["b"]));
+  EXPECT_THAT(swarm.swarm.PeersOn(*host), testing::UnorderedElementsAre(&swarm["a"], &swarm["b"]));
   swarm.swarm.RemovePeer(swarm["b"]);
   swarm.swarm.RemovePeer(swarm["a"]);
   EXPECT_THAT(swarm.swarm.PeersOn(*host), testing::IsEmpty());
@@ -208,6 +207,53 @@ TEST(HostTableTest, AnAnnouncementKeepsCountersAndReachesEveryView) {
   EXPECT_EQ(hosts.Announce(changed, now), host);
   EXPECT_TRUE(view.info().disable_shared);
   EXPECT_EQ(host->load().concurrent_piece_count, 2U);
+}
+
+/// As SomeHost(), of a daemon that trades.
+HostInfo Trading(std::string_view id) {
+  HostInfo info = TestSwarm::SomeHost(id);
+  info.trades = true;
+  return info;
+}
+
+TEST(SwarmTest, PeersThatTradeMayBeParentsOfEachOther) {
+  TestSwarm swarm;
+  for (const char* id : {"a", "b", "c"}) {
+    BringTo(swarm.AddPeer(id, Trading(StrCat("h-", id))), PeerState::kRunning, swarm.now);
+  }
+  EXPECT_THAT(swarm.task.AddEdge(swarm["a"], swarm["b"]), IsOk());
+  EXPECT_THAT(swarm.task.AddEdge(swarm["b"], swarm["a"]), IsOk());
+  EXPECT_FALSE(swarm.task.AddEdge(swarm["a"], swarm["b"]).ok()) << "it is there already";
+  EXPECT_FALSE(swarm.task.AddEdge(swarm["a"], swarm["a"]).ok());
+}
+
+TEST(SwarmTest, NoCycleGoesOverAPeerThatDoesNotTrade) {
+  TestSwarm swarm;
+  BringTo(swarm.AddPeer("a", Trading("h-a")), PeerState::kRunning, swarm.now);
+  swarm.AddPeer("old:Running<a");
+  BringTo(swarm.AddPeer("c", Trading("h-c")), PeerState::kRunning, swarm.now);
+  EXPECT_THAT(swarm.task.AddEdge(swarm["old"], swarm["c"]), IsOk());
+  EXPECT_FALSE(swarm.task.AddEdge(swarm["old"], swarm["a"]).ok());
+  EXPECT_FALSE(swarm.task.AddEdge(swarm["c"], swarm["a"]).ok()) << "a, old, c, a";
+  swarm.task.MarkUnfit(swarm["a"]);
+  EXPECT_TRUE(swarm.task.IsMarked(swarm["a"]));
+  EXPECT_TRUE(swarm.task.IsMarked(swarm["old"]));
+  EXPECT_TRUE(swarm.task.IsMarked(swarm["c"]));
+}
+
+TEST(SwarmTest, KnowsWhenNobodyHasMoreThanAPeer) {
+  TestSwarm swarm;
+  for (const char* id : {"a", "b"}) {
+    BringTo(swarm.AddPeer(id, Trading(StrCat("h-", id))), PeerState::kRunning, swarm.now);
+  }
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"]));
+  swarm["b"].finished_pieces.Set(3);
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"]));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["b"]));
+  swarm["a"].finished_pieces.Set(3);
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"]));
+  swarm.AddPeer("reader:BackToSource");
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"]));
 }
 
 }  // namespace

@@ -150,8 +150,8 @@ class Task {
   // Facts without rules.
   SteadyTime updated;
   std::uint32_t peer_failed_count = 0;
-  bool seeding = false;               ///< A seed peer was asked and has not ended.
-  std::size_t waiting_count = 0;      ///< Peers without an answer.
+  bool seeding = false;                         ///< A seed peer was asked and has not ended.
+  std::size_t waiting_count = 0;                ///< Peers without an answer.
   std::optional<SteadyTime> last_source_grant;  ///< When a peer was last sent to the source.
 
  private:
@@ -175,7 +175,7 @@ class Task {
   TaskSpec spec_;
   TaskState state_ = TaskState::kPending;
   std::vector<std::unique_ptr<Peer>> peers_;
-  std::size_t possible_parents_ = 0;  // So many, in front.
+  std::size_t possible_parents_ = 0;                    // So many, in front.
   absl::flat_hash_map<std::string_view, Peer*> by_id_;  // Keys lie in the peers.
   std::array<std::uint32_t, kPeerStateCount> by_state_{};
   std::uint32_t back_to_source_count_ = 0;

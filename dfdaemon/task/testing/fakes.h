@@ -85,8 +85,8 @@ struct FakeParent {
   const std::uint16_t port;
   std::string object;
   bool is_seed = false;
-  std::set<PieceNumber> offers;      ///< Empty = everything.
-  bool keeps_stream_open = false;    ///< Does not end the stream after its offers.
+  std::set<PieceNumber> offers;    ///< Empty = everything.
+  bool keeps_stream_open = false;  ///< Does not end the stream after its offers.
   std::optional<absl::Status> stream_error;
   std::optional<OfferedPiece> wrong_offer;
   std::function<absl::Status(PieceNumber)> serve;  ///< Fails a transfer.
