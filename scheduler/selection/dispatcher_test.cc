@@ -321,6 +321,7 @@ TEST_F(TradingTest, WhenTheSeedDiesOneOfThemReadsTheSource) {
   for (const char* peer : {"a", "b"}) Start(peer);
   (void)Reschedule("a");
   (void)Reschedule("b");
+  test_.Pass(std::chrono::seconds(11));
   ASSERT_TRUE(
       test_.dispatcher->BackToSourceFailed(TestDispatcher::Key("seed"), test_.clock.Now()).ok());
   test_.dispatcher->SeedingEnded(TaskId("task"), absl::UnavailableError("died"), test_.clock.Now());
