@@ -15,8 +15,8 @@ EDGES = ("rpc", "proxy", "rest", "cli")
 # Capabilities may include those of their own rank or below, never one of a higher rank. Folders that
 # are not named have rank 1.
 RANKS = {
-    "dfdaemon": {"storage": 0, "source": 0, "transfer": 0, "cluster": 1, "piece": 1, "parents": 2,
-                 "output": 2, "task": 3, "gc": 3},
+    "dfdaemon": {"storage": 0, "source": 0, "pacing": 0, "transfer": 0, "cluster": 1, "piece": 1,
+                 "parents": 2, "output": 2, "task": 3, "gc": 3},
     "scheduler": {"swarm": 0, "cluster": 0, "selection": 1, "seeding": 1, "replication": 1,
                   "jobs": 2, "gc": 2},
     "manager": {"database": 0, "cache": 0, "access": 1, "clusters": 1, "jobs": 2, "gc": 2},

@@ -29,6 +29,19 @@
 namespace dragonfly::dfdaemon {
 namespace {
 
+// Takes whatever the parent begins to send.
+class WholePiece final : public PieceSink {
+ public:
+  explicit WholePiece(PieceWriter& writer) : writer_(writer) {}
+  [[nodiscard]] PieceNumber number() const override { return writer_.number(); }
+  [[nodiscard]] std::uint64_t offset() const override { return writer_.offset(); }
+  [[nodiscard]] std::uint64_t length() const override { return writer_.length(); }
+  PieceWriter* Begin() override { return &writer_; }
+
+ private:
+  PieceWriter& writer_;
+};
+
 struct Flags {
   std::uint64_t size_mib = 4096;
   std::uint64_t piece_kib = 8192;
@@ -138,8 +151,8 @@ Awaitable<absl::Status> FetchPieces(PieceFetcher& fetcher, std::uint16_t port, S
   for (PieceNumber number = next++; number < task.piece_count(); number = next++) {
     auto claim = task.ClaimPiece(number);
     if (!claim.ok()) co_return claim.status();
-    auto piece =
-        co_await fetcher.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, *claim->writer);
+    WholePiece sink(*claim->writer);
+    auto piece = co_await fetcher.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, sink);
     if (!piece.ok()) co_return piece.status();
     if (auto s = claim->writer->Commit({}, piece->crc32); !s.ok()) co_return s;
   }
