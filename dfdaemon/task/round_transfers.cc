@@ -89,7 +89,7 @@ void Round::Pump(SteadyTime now) {
 }
 
 bool Round::AskOne(SteadyTime now) {
-  // Without asking the same parent again before it has answered, unless there is no other.
+  // Where parents are busy, none is asked again before it has answered.
   ParentMask available = links_.Available();
   if (contended_) available = available - asked_;
   if (const auto number = picker_.PickRarest(available, env_.random)) {
@@ -128,10 +128,11 @@ void Round::AskEverybody(SteadyTime now) {
     const auto number = picker_.PickRarestOf(slot, available, waits, env_.random);
     if (!number) return;
     const auto known = jobs_.find(*number);
-    const auto job = known != jobs_.end() ? known->second : StartJob(*number);
+    const bool fresh = known == jobs_.end();
+    const auto job = fresh ? StartJob(*number) : known->second;
     if (job == nullptr) return;
     AskFor(job, slot, now);
-    if (known == jobs_.end()) waits.push_back(*number);
+    if (fresh) waits.push_back(*number);
   });
 }
 
