@@ -5,6 +5,33 @@
 #include "common/base/check.h"
 
 namespace dragonfly::dfdaemon {
+namespace {
+
+// Of the pieces considered one after the other, one that the fewest offer. Each of the equals ends up
+// chosen with the same probability, without a list of them.
+class Rarest {
+ public:
+  explicit Rarest(Random& random) : random_(random) {}
+
+  void Consider(PieceNumber number, int offers) {
+    if (offers == 0 || offers > fewest_) return;
+    if (offers < fewest_) {
+      fewest_ = offers;
+      equals_ = 0;
+    }
+    if (random_.Below(++equals_) == 0) number_ = number;
+  }
+  [[nodiscard]] std::optional<PieceNumber> number() const { return number_; }
+  [[nodiscard]] std::uint64_t equals() const { return equals_; }
+
+ private:
+  Random& random_;
+  std::optional<PieceNumber> number_;
+  int fewest_ = std::numeric_limits<int>::max();
+  std::uint64_t equals_ = 0;
+};
+
+}  // namespace
 
 // Brings the list of open pieces in line with the piece.
 void PiecePicker::Update(PieceNumber number) {
@@ -91,43 +118,25 @@ void PiecePicker::Lose(PieceNumber number) {
 }
 
 std::optional<PieceNumber> PiecePicker::PickRarest(ParentMask parents, Random& random) const {
-  std::optional<PieceNumber> best;
-  int fewest = std::numeric_limits<int>::max();
-  std::uint64_t equals = 0;
+  Rarest rarest(random);
   for (const PieceNumber number : open_) {
-    const int count = (pieces_[number].offers & parents).count();
-    if (count == 0 || count > fewest) continue;
-    if (count < fewest) {
-      fewest = count;
-      equals = 0;
-    }
-    // Each of the equals ends up chosen with the same probability, without a list of them.
-    if (random.Below(++equals) == 0) best = number;
+    rarest.Consider(number, (pieces_[number].offers & parents).count());
   }
-  return best;
+  return rarest.number();
 }
 
 std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMask parents,
                                                      std::span<const PieceNumber> more,
                                                      Random& random, std::uint64_t* equals) const {
-  std::optional<PieceNumber> best;
-  int fewest = std::numeric_limits<int>::max();
-  std::uint64_t found = 0;
+  Rarest rarest(random);
   const auto consider = [&](PieceNumber number) {
     const ParentMask offers = pieces_[number].offers;
-    if (!offers.Has(parent)) return;
-    const int count = (offers & parents).count();
-    if (count > fewest) return;
-    if (count < fewest) {
-      fewest = count;
-      found = 0;
-    }
-    if (random.Below(++found) == 0) best = number;
+    if (offers.Has(parent)) rarest.Consider(number, (offers & parents).count());
   };
   for (const PieceNumber number : open_) consider(number);
   for (const PieceNumber number : more) consider(number);
-  if (equals != nullptr) *equals = found;
-  return best;
+  if (equals != nullptr) *equals = rarest.equals();
+  return rarest.number();
 }
 
 std::optional<PieceNumber> PiecePicker::PickUnoffered(ParentMask parents) const {
