@@ -37,13 +37,12 @@ void LinkGauge::Advance(SteadyTime now) {
   if (bucket_ == 0) bucket_ = bucket;
   if (bucket <= bucket_) return;
   const std::int64_t passed = bucket - bucket_;
-  full_[static_cast<std::size_t>(bucket_) % kBuckets] = std::exchange(filling_, 0);
-  ++bucket_;
+  full_[static_cast<std::size_t>(bucket_++) % kBuckets] = std::exchange(filling_, 0);
   capacity_ = std::max(capacity_, Peak());
   // Nothing moved since.
-  if (bucket - bucket_ >= static_cast<std::int64_t>(kBuckets)) full_.fill(0);
-  for (; bucket_ < bucket && passed <= static_cast<std::int64_t>(kBuckets); ++bucket_) {
-    full_[static_cast<std::size_t>(bucket_) % kBuckets] = 0;
+  const auto empty = std::min(passed - 1, static_cast<std::int64_t>(kBuckets));
+  for (std::int64_t i = 0; i < empty; ++i) {
+    full_[static_cast<std::size_t>(bucket_ + i) % kBuckets] = 0;
   }
   bucket_ = bucket;
   capacity_ *= std::exp2(-static_cast<double>(passed) * kBucketSeconds / kHalfLifeSeconds);

@@ -46,7 +46,7 @@ void StreamLimit::Judge(SteadyTime now) {
     const double rate = gauge_.rate(now, probe_->length);
     const bool gained =
         probe_->before > 0 &&
-        rate >= probe_->before * (1 + kGain * probe_->added / std::max(probe_->streams, 1U));
+        rate >= probe_->before * (1 + kGain * probe_->added / probe_->streams);
     if (probe_->idle) {
       if (!gained) gauge_.Correct(rate);
     } else if (gained) {

@@ -8,6 +8,10 @@
 
 namespace dragonfly::dfdaemon {
 
+/// Transfers up to this size, in bytes, need not be counted: they cost less than knowing whose turn
+/// it is.
+inline constexpr std::uint64_t kUncountedLength = 128 * 1024;
+
 /// How many transfers at once fill a link, in one direction. Decides only: no I/O, no clock. Not
 /// thread-safe.
 ///

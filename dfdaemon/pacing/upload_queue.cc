@@ -46,7 +46,7 @@ std::list<UploadQueue::Waiter>::iterator UploadQueue::First(SteadyTime now) {
 void UploadQueue::Admit(SteadyTime now, std::vector<Ticket>& turns) {
   Age(now);
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    if (at->length > options_.always_up_to) {
+    if (at->length > kUncountedLength) {
       ++at;
       continue;
     }

@@ -15,17 +15,11 @@ namespace dragonfly::dfdaemon {
 ///
 /// The piece that was sent least often is first, so that what only this host has spreads before it
 /// is repeated; among equals, whoever asked first; and who waited for 10 s is not passed by any
-/// more.
+/// more. Pieces of up to kUncountedLength do not wait.
 class UploadQueue {
  public:
   using Ticket = std::uint64_t;
-  struct Options {
-    StreamLimit::Options limit;
-    /// Pieces up to this size do not wait: they cost less than knowing whose turn it is.
-    std::uint64_t always_up_to = 128 * 1024;
-  };
-
-  explicit UploadQueue(Options options) : options_(options), limit_(options.limit) {}
+  explicit UploadQueue(StreamLimit::Options limit) : limit_(limit) {}
 
   /// Somebody asks for a piece of `length` bytes; `piece` is a hash that names it.
   Ticket Enter(SteadyTime now, std::uint64_t piece, std::uint64_t length);
@@ -56,7 +50,6 @@ class UploadQueue {
   [[nodiscard]] std::uint8_t& sent(std::uint64_t piece) { return sent_[piece % sent_.size()]; }
   void Age(SteadyTime now);
 
-  const Options options_;
   StreamLimit limit_;
   Ticket last_ticket_ = 0;
   std::list<Waiter> waiting_;  // In the order of arrival.

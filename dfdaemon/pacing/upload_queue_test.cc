@@ -33,7 +33,7 @@ class UploadQueueTest : public ::testing::Test {
     }
   }
 
-  UploadQueue queue{UploadQueue::Options{}};
+  UploadQueue queue{StreamLimit::Options{}};
   SteadyTime now = kStart;
 };
 

@@ -118,9 +118,7 @@ void Downlink::Ended(SteadyTime now) {
 }
 
 bool Downlink::MayBegin(SteadyTime now, std::uint64_t length, int more) {
-  // These cost less than knowing whether they would share the link.
-  constexpr std::uint64_t kSmall = 128 * kKiB;
-  if (length <= kSmall) return true;
+  if (length <= kUncountedLength) return true;
   const MutexLock lock(mutex_);
   const int active = std::max(0, static_cast<int>(limit_.active()) + more);
   return limit_.MayBegin(now, length, static_cast<std::uint32_t>(active));

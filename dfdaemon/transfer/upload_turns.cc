@@ -15,26 +15,6 @@ SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-// A place in the queue, given back when nobody waits at it any more.
-class UploadTurns::Place {
- public:
-  Place(UploadTurns& owner, UploadQueue::Ticket ticket) : owner_(owner), ticket_(ticket) {}
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  ~Place() {
-    if (!used_) owner_.Leave(ticket_);
-  }
-  Turn Use() {
-    used_ = true;
-    return {owner_, ticket_};
-  }
-
- private:
-  UploadTurns& owner_;
-  const UploadQueue::Ticket ticket_;
-  bool used_ = false;
-};
-
 void UploadTurns::Wake(const std::shared_ptr<Waiter>& waiter) {
   asio::post(waiter->executor, [waiter] { waiter->timer.cancel(); });
 }
@@ -82,7 +62,8 @@ Awaitable<absl::StatusOr<UploadTurns::Turn>> UploadTurns::Wait(TcpStream& stream
     waiters_.emplace(ticket, waiter);
     Admit();
   }
-  Place place(*this, ticket);
+  // Leaves the queue as well when nobody waits any more.
+  Turn turn(*this, ticket);
   while (!waiter->admitted.load(std::memory_order_acquire)) {
     waiter->timer.expires_at(SleepUntil(ticket));
     if (waiter->admitted.load(std::memory_order_acquire)) break;
@@ -100,7 +81,7 @@ Awaitable<absl::StatusOr<UploadTurns::Turn>> UploadTurns::Wait(TcpStream& stream
       co_return absl::UnavailableError("the peer broke the connection before its turn came");
     }
   }
-  co_return place.Use();
+  co_return std::move(turn);
 }
 
 void UploadTurns::Moved(std::uint64_t bytes) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -19,9 +20,11 @@ namespace dragonfly::dfdaemon {
 /// The UploadQueue of this host, for connections of all executors. Thread-safe.
 class UploadTurns {
  public:
-  explicit UploadTurns(UploadQueue::Options options = {}) : queue_(options) {}
+  explicit UploadTurns(StreamLimit::Options limit = StreamLimit::Options())
+      : queue_(limit) {}
 
-  /// From the moment at which a piece may be sent until it is. Movable.
+  /// A place in the queue, and from the moment at which the piece may be sent the right to send it;
+  /// given back by the destructor. Movable.
   class Turn {
    public:
     Turn(UploadTurns& owner, UploadQueue::Ticket ticket) : owner_(&owner), ticket_(ticket) {}
@@ -58,7 +61,6 @@ class UploadTurns {
     asio::steady_timer timer;  // On the executor only.
     std::atomic<bool> admitted{false};
   };
-  class Place;
 
   void Leave(UploadQueue::Ticket ticket);
   /// Wakes those whose turn it is.
