@@ -8,6 +8,10 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
 
+[[nodiscard]] constexpr double ToSeconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
 /// The time, as a parameter: code that decides never reads a clock of its own. Thread-safe.
 class Clock {
  public:

@@ -14,8 +14,6 @@ constexpr auto kSampleInterval = std::chrono::milliseconds(200);
 // Weight of a new sample over one second: the bar follows a change within about two seconds.
 constexpr double kSmoothing = 0.5;
 
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 }  // namespace
 
 std::string FormatBytes(double bytes) {
@@ -42,7 +40,7 @@ ProgressBar::ProgressBar(std::string title, SteadyTime now, std::size_t width)
 
 void ProgressBar::Add(std::uint64_t bytes, SteadyTime now) {
   done_ += bytes;
-  const double since = Seconds(now - sampled_at_);
+  const double since = ToSeconds(now - sampled_at_);
   if (now - sampled_at_ < kSampleInterval) return;
   const double sample = static_cast<double>(done_ - sampled_done_) / since;
   const double keep = std::pow(1 - kSmoothing, since);
@@ -59,7 +57,7 @@ std::string ProgressBar::Draw(SteadyTime now, bool colour) {
   drawn_at_ = now;
   const double total = static_cast<double>(total_);
   const double share = total_ == 0 ? 1.0 : std::min(1.0, static_cast<double>(done_) / total);
-  const double elapsed = Seconds(now - started_);
+  const double elapsed = ToSeconds(now - started_);
   const double rate = rate_ > 0 ? rate_ : (elapsed > 0 ? static_cast<double>(done_) / elapsed : 0);
   const double left = rate > 0 ? (total - static_cast<double>(done_)) / rate : 0;
   const std::string tail =

@@ -178,7 +178,7 @@ HostFacts HostProbe::Sample() {
   if (facts.physical_cpus == 0) facts.physical_cpus = facts.logical_cpus;
 
   const Counters now = ReadCounters();
-  const double seconds = std::chrono::duration<double>(now.at - last_.at).count();
+  const double seconds = ToSeconds(now.at - last_.at);
   facts.cpu_times = now.cpu;
   facts.cpu_percent =
       Percent(now.cpu.busy() - last_.cpu.busy(), now.cpu.total() - last_.cpu.total());

@@ -81,7 +81,7 @@ RateMeter::RateMeter(std::uint64_t max_rx_bandwidth, std::uint64_t max_tx_bandwi
 NetworkLoad RateMeter::Update(const InterfaceCounters& counters, SteadyTime now) {
   load_.rx_bandwidth = 0;
   load_.tx_bandwidth = 0;
-  const double seconds = std::chrono::duration<double>(now - last_at_).count();
+  const double seconds = ToSeconds(now - last_at_);
   if (last_ && seconds > 0 && counters.rx_bytes >= last_->rx_bytes &&
       counters.tx_bytes >= last_->tx_bytes) {
     const auto bits = [seconds](std::uint64_t bytes) {

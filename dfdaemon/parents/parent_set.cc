@@ -22,8 +22,6 @@ constexpr auto kEarliest = std::chrono::milliseconds(300);
 // Without a byte for so long, a transfer is taken to be stuck.
 constexpr auto kStuck = std::chrono::seconds(4);
 
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 }  // namespace
 
 std::uint64_t UploadHeadroom(const std::optional<UploadLoad>& load) {
@@ -54,7 +52,7 @@ void ParentSet::Received(ParentSlot slot, std::uint64_t bytes, Duration took) {
   Parent& parent = parents_[slot];
   DF_DCHECK(parent.in_flight > 0);
   --parent.in_flight;
-  const double rate = static_cast<double>(bytes) / std::max(Seconds(took), 1e-6);
+  const double rate = static_cast<double>(bytes) / std::max(ToSeconds(took), 1e-6);
   parent.rate = parent.received == 0 ? rate : parent.rate + kSmoothing * (rate - parent.rate);
   ++parent.received;
 }
@@ -141,7 +139,7 @@ std::optional<ParentSlot> ParentSet::Replacement(const Transfer& transfer, Paren
   const double other_rate = parents_[*other].rate;
   if (other_rate <= 0) return std::nullopt;
   const double whole = static_cast<double>(transfer.length) / other_rate;
-  const double elapsed = Seconds(transfer.elapsed);
+  const double elapsed = ToSeconds(transfer.elapsed);
   // Too early to judge a transfer that has not had the time of a whole one elsewhere.
   if (transfer.elapsed < kEarliest || elapsed < whole) return std::nullopt;
   const double rate = static_cast<double>(transfer.received) / elapsed;

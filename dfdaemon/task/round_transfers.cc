@@ -35,7 +35,6 @@ constexpr auto kWatchEvery = milliseconds(500);
 std::int64_t Milliseconds(Duration duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 }  // namespace
 
@@ -421,10 +420,10 @@ SteadyTime Round::NextTick(SteadyTime now) const {
     } else if (more) {
       // When it will be nearly done.
       const auto received = static_cast<double>(job->piece->received());
-      const double elapsed = Seconds(std::max<Duration>(now - job->began, kMeasured));
+      const double elapsed = ToSeconds(std::max<Duration>(now - job->began, kMeasured));
       const double rest = kNearlyDone * static_cast<double>(job->piece->length()) - received;
       const double left = received > 0 ? rest * elapsed / received : 1;
-      const double wait = std::clamp(left, Seconds(kMeasured), Seconds(kWatchEvery));
+      const double wait = std::clamp(left, ToSeconds(kMeasured), ToSeconds(kWatchEvery));
       next = std::min(
           next, now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(wait)));
     }
