@@ -32,11 +32,6 @@ bool BetterForTrading(const ParentFinder::Candidate& a, const ParentFinder::Cand
   return Better(a, b);
 }
 
-bool IsPossibleParent(const Peer& peer) {
-  return peer.state() == PeerState::kRunning || peer.state() == PeerState::kBackToSource ||
-         peer.state() == PeerState::kSucceeded;
-}
-
 }  // namespace
 
 std::string_view Name(Drop drop) {
@@ -97,7 +92,7 @@ std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const L
     for (Peer* const seed : task.seeds()) {
       const bool drawn = std::ranges::any_of(
           sample, [&](const std::unique_ptr<Peer>& peer) { return peer.get() == seed; });
-      if (!drawn && IsPossibleParent(*seed)) consider(*seed);
+      if (!drawn && task.IsPossibleParent(*seed)) consider(*seed);
     }
   }
   const std::size_t kept = std::min(limits.candidate_parent_limit, candidates_.size());

@@ -97,7 +97,7 @@ void Task::SwapSlots(std::size_t a, std::size_t b) {
 }
 
 void Task::Place(Peer& peer, bool possible_parent) {
-  if (possible_parent == (peer.slot_ < possible_parents_)) return;
+  if (possible_parent == IsPossibleParent(peer)) return;
   if (possible_parent) {
     SwapSlots(peer.slot_, possible_parents_++);
   } else {
@@ -208,18 +208,19 @@ absl::Status Task::AddEdge(Peer& parent, Peer& child) {
 
 void Task::DetachFromParents(Peer& child) {
   ClearStarting(child);
-  for (const Peer::Edge& edge : child.parents_) {
-    std::erase(edge.parent->children_, &child);
-    edge.parent->host().RemoveUpload(edge.share);
-  }
+  for (const Peer::Edge& edge : child.parents_) LetGo(edge, child);
   child.parents_.clear();
+}
+
+void Task::LetGo(const Peer::Edge& edge, Peer& child) {
+  std::erase(edge.parent->children_, &child);
+  edge.parent->host().RemoveUpload(edge.share);
 }
 
 void Task::DetachFromBlocked(Peer& child) {
   std::erase_if(child.parents_, [&](const Peer::Edge& edge) {
     if (!child.Blocks(edge.parent->id())) return false;
-    std::erase(edge.parent->children_, &child);
-    edge.parent->host().RemoveUpload(edge.share);
+    LetGo(edge, child);
     return true;
   });
 }

@@ -140,6 +140,10 @@ class Task {
   [[nodiscard]] bool SeedPeerFailed(SteadyTime now) const;
   /// Peers that were told their parents and have not started yet, and when the last one was told.
   [[nodiscard]] std::size_t starting_count() const { return starting_count_; }
+  /// It is one of those that Sample() draws from.
+  [[nodiscard]] bool IsPossibleParent(const Peer& peer) const {
+    return peer.slot_ < possible_parents_;
+  }
   /// Those that Sample() draws from.
   [[nodiscard]] std::size_t possible_parent_count() const { return possible_parents_; }
   [[nodiscard]] SteadyTime last_told_parents() const { return last_told_parents_; }
@@ -160,6 +164,8 @@ class Task {
   Peer& Add(std::unique_ptr<Peer> peer);
   /// Removes its edges on both sides and the peer.
   void Remove(Peer& peer);
+  /// The parent's side of an edge ends; the child's is the caller's.
+  static void LetGo(const Peer::Edge& edge, Peer& child);
   void DetachFromChildren(Peer& parent);
   void SetState(Peer& peer, PeerState state);
   void SwapSlots(std::size_t a, std::size_t b);
