@@ -21,8 +21,8 @@
 #include "common/digest/digest.h"
 #include "common/vortex/codec.h"
 #include "dfdaemon/storage/storage.h"
-#include "dfdaemon/transfer/piece_fetcher.h"
 #include "dfdaemon/transfer/transfer_metrics.h"
+#include "dfdaemon/transfer/writer_sink.h"
 
 namespace dragonfly::dfdaemon {
 
@@ -41,21 +41,6 @@ class CountingMetrics final : public TransferMetrics {
 
   std::atomic<int> started{0}, finished{0}, failed{0}, received{0};
   std::atomic<std::uint64_t> bytes_sent{0}, bytes_received{0};
-};
-
-/// Takes whatever the parent begins to send.
-class WriterSink final : public PieceSink {
- public:
-  explicit WriterSink(PieceWriter& writer) : writer_(writer) {}
-  [[nodiscard]] PieceNumber number() const override { return writer_.number(); }
-  [[nodiscard]] std::uint64_t offset() const override { return writer_.offset(); }
-  [[nodiscard]] std::uint64_t length() const override { return writer_.length(); }
-  PieceWriter* Begin() override { return refuse ? nullptr : &writer_; }
-
-  bool refuse = false;
-
- private:
-  PieceWriter& writer_;
 };
 
 /// A blocking socket for test code that plays the other side.

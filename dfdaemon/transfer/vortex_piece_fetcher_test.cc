@@ -323,6 +323,25 @@ TEST_F(VortexPieceFetcherTest, ClosesConnectionsThatNobodyUses) {
   EXPECT_TRUE(WaitFor([&] { return closed.load(); }));
 }
 
+TEST_F(VortexPieceFetcherTest, APieceThatComesFromElsewhereIsNotReceived) {
+  class Refusing final : public PieceSink {
+   public:
+    [[nodiscard]] PieceNumber number() const override { return 2; }
+    [[nodiscard]] std::uint64_t offset() const override { return 20; }
+    [[nodiscard]] std::uint64_t length() const override { return 9; }
+    PieceWriter* Begin() override { return nullptr; }
+  };
+  FakeParent parent([&](RawSocket& socket, int) {
+    socket.Read(kVortexRequestBytes);
+    socket.Send(ContentHead(Planned()) + kBytes);
+  });
+  Refusing sink;
+  EXPECT_THAT(RunCoro(data_, fetcher().Fetch({"127.0.0.1", parent.port()}, TaskKind::kStandard,
+                                             kTask, sink)),
+              StatusIs(StatusCode::kCancelled));
+  EXPECT_EQ(metrics_.received, 0);
+}
+
 TEST_F(VortexPieceFetcherTest, CanBeCancelledWhileItWaits) {
   std::atomic<bool> asked{false};
   FakeParent parent([&](RawSocket& socket, int) {

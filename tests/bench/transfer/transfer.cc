@@ -25,22 +25,10 @@
 #include "dfdaemon/storage/storage.h"
 #include "dfdaemon/transfer/vortex_piece_fetcher.h"
 #include "dfdaemon/transfer/vortex_server.h"
+#include "dfdaemon/transfer/writer_sink.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
-
-// Takes whatever the parent begins to send.
-class WholePiece final : public PieceSink {
- public:
-  explicit WholePiece(PieceWriter& writer) : writer_(writer) {}
-  [[nodiscard]] PieceNumber number() const override { return writer_.number(); }
-  [[nodiscard]] std::uint64_t offset() const override { return writer_.offset(); }
-  [[nodiscard]] std::uint64_t length() const override { return writer_.length(); }
-  PieceWriter* Begin() override { return &writer_; }
-
- private:
-  PieceWriter& writer_;
-};
 
 struct Flags {
   std::uint64_t size_mib = 4096;
@@ -151,7 +139,7 @@ Awaitable<absl::Status> FetchPieces(PieceFetcher& fetcher, std::uint16_t port, S
   for (PieceNumber number = next++; number < task.piece_count(); number = next++) {
     auto claim = task.ClaimPiece(number);
     if (!claim.ok()) co_return claim.status();
-    WholePiece sink(*claim->writer);
+    WriterSink sink(*claim->writer);
     auto piece = co_await fetcher.Fetch({"127.0.0.1", port}, TaskKind::kStandard, kTask, sink);
     if (!piece.ok()) co_return piece.status();
     if (auto s = claim->writer->Commit({}, piece->crc32); !s.ok()) co_return s;
