@@ -145,15 +145,7 @@ class DiskFaultTest(unittest.TestCase):
         disk = self.new_disk(80)
         self.patient.host.shape(200)
         self.addCleanup(self.patient.host.pass_on)
-        running = subprocess.Popen(
-            self.patient.dfget_command(self.url, self.path("right")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        before = self.patient.traffic("REMOTE_PEER")
-        wait_for("a piece", lambda: self.patient.traffic("REMOTE_PEER") > before)
+        running = self.start_and_get_a_piece(self.url, self.path("right"))
         ballast = disk.fill()
         printed, _ = running.communicate(timeout=60)
         # Its room was reserved before.
@@ -167,6 +159,19 @@ class DiskFaultTest(unittest.TestCase):
         before = self.patient.traffic("REMOTE_PEER")
         self.fetch(output=self.path("again"))
         self.assertEqual(self.patient.traffic("REMOTE_PEER"), before)
+
+    def start_and_get_a_piece(self, url, output):
+        """A dfget that is under way."""
+        running = subprocess.Popen(
+            self.patient.dfget_command(url, output),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        before = self.patient.traffic("REMOTE_PEER")
+        wait_for("a piece", lambda: self.patient.traffic("REMOTE_PEER") > before)
+        return running
 
     def restart(self):
         self.patient.stop()
@@ -194,15 +199,7 @@ class DiskFaultTest(unittest.TestCase):
         self.addCleanup(self.patient.host.pass_on)
         second = make_file(self.cluster.origin.path("second.bin"), SIZE, seed=77)
         second_url = self.cluster.origin.url("second.bin")
-        running = subprocess.Popen(
-            self.patient.dfget_command(second_url, self.path("second")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        before = self.patient.traffic("REMOTE_PEER")
-        wait_for("a piece", lambda: self.patient.traffic("REMOTE_PEER") > before)
+        running = self.start_and_get_a_piece(second_url, self.path("second"))
         disk.break_down()
         printed, _ = running.communicate(timeout=60)
         self.assertNotEqual(running.returncode, 0)

@@ -6,34 +6,29 @@ import os
 import struct
 import subprocess
 
+from .net import run
+
 _EXT4_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 _SHUTDOWN_WITHOUT_FLUSH = 2
 _FIBMAP = 1
 _BLOCK = 4096
 
 
-def _run(*command):
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {result.stdout.strip()}")
-    return result.stdout.strip()
-
-
 def share_mounts(directory):
     """`ip netns exec` gives every process its own copy of the mounts. Of those below `directory`,
     processes that start from now on see what comes and goes; otherwise none would let go of a file
     system that was unmounted here."""
-    _run("mount", "--bind", directory, directory)
-    _run("mount", "--make-shared", directory)
+    run("mount", "--bind", directory, directory)
+    run("mount", "--make-shared", directory)
 
 
 def stop_sharing_mounts(directory):
-    _run("umount", "--lazy", directory)
+    run("umount", "--lazy", directory)
 
 
 def make_immutable(path, value=True):
     """Nobody, not even root, can make a file in an immutable folder."""
-    _run("chattr", "+i" if value else "-i", path)
+    run("chattr", "+i" if value else "-i", path)
 
 
 class Disk:
@@ -45,15 +40,15 @@ class Disk:
         os.makedirs(mount_point, exist_ok=True)
         with open(image, "wb") as file:
             file.truncate(mebibytes << 20)
-        _run("mkfs.ext4", "-q", "-b", str(_BLOCK), "-m", "0", image)
+        run("mkfs.ext4", "-q", "-b", str(_BLOCK), "-m", "0", image)
         self.mount()
 
     def mount(self):
         # errors=remount-ro is what distributions use for their root.
-        _run("mount", "-o", "loop,errors=remount-ro", self.image, self.mount_point)
+        run("mount", "-o", "loop,errors=remount-ro", self.image, self.mount_point)
 
     def unmount(self):
-        _run("umount", self.mount_point)
+        run("umount", self.mount_point)
 
     def fill(self):
         """Takes all room that is left; returns the file that has it."""
@@ -81,7 +76,7 @@ class Disk:
 
     def turn_read_only(self):
         """As the kernel does when it finds the file system inconsistent."""
-        device = _run("findmnt", "-n", "-o", "SOURCE", self.mount_point)
+        device = run("findmnt", "-n", "-o", "SOURCE", self.mount_point).strip()
         path = f"/sys/fs/ext4/{os.path.basename(device)}/trigger_fs_error"
         with open(path, "w", encoding="ascii") as file:
             file.write("end-to-end test")
