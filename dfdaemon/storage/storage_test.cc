@@ -34,6 +34,16 @@ class StorageTest : public ::testing::Test {
   std::unique_ptr<Storage> Open(bool keep = true, std::uint64_t threshold = 0) {
     return OpenStorage(dir_.path(), clock_, keep, threshold);
   }
+  /// Opening finds nothing that can be used, and says why.
+  void ExpectEmptyAfterWarning(const std::string& reason) {
+    std::vector<std::string> warnings;
+    const auto storage = Storage::Open(
+        {.dir = dir_.path(), .keep = true, .warn = [&](const auto& w) { warnings.push_back(w); }},
+        clock_);
+    ASSERT_TRUE(storage.ok()) << storage.status();
+    EXPECT_THAT((*storage)->List(), IsEmpty());
+    EXPECT_THAT(warnings, ElementsAre(HasSubstr(reason)));
+  }
 
   TempDir dir_;
   ManualClock clock_;
@@ -473,13 +483,7 @@ TEST_F(StorageTest, DiscardsDamagedMetadata) {
     (void)CreateTask(*Open(), "abc", 10, 25);
   }
   std::ofstream(dir_.path() + "/metadata/storage.db") << std::string(10000, 'x');
-  std::vector<std::string> warnings;
-  const auto storage = Storage::Open(
-      {.dir = dir_.path(), .keep = true, .warn = [&](const auto& w) { warnings.push_back(w); }},
-      clock_);
-  ASSERT_TRUE(storage.ok()) << storage.status();
-  EXPECT_THAT((*storage)->List(), IsEmpty());
-  EXPECT_THAT(warnings, ElementsAre(HasSubstr("discarding")));
+  ExpectEmptyAfterWarning("discarding");
 }
 
 TEST_F(StorageTest, DiscardsMetadataWithOtherTables) {
@@ -492,13 +496,7 @@ TEST_F(StorageTest, DiscardsMetadataWithOtherTables) {
     ASSERT_TRUE(
         db->Execute("CREATE TRIGGER t AFTER UPDATE ON task BEGIN DELETE FROM piece; END").ok());
   }
-  std::vector<std::string> warnings;
-  const auto storage = Storage::Open(
-      {.dir = dir_.path(), .keep = true, .warn = [&](const auto& w) { warnings.push_back(w); }},
-      clock_);
-  ASSERT_TRUE(storage.ok()) << storage.status();
-  EXPECT_THAT((*storage)->List(), IsEmpty());
-  EXPECT_THAT(warnings, ElementsAre(HasSubstr("not as they were made")));
+  ExpectEmptyAfterWarning("not as they were made");
 }
 
 TEST_F(StorageTest, KeepsNoDescriptorOfTasksThatNobodyUses) {
