@@ -46,7 +46,8 @@ struct YamlLimits {
 };
 
 /// The tree of a YAML text; an empty text gives kNull. InvalidArgument "line 3: reason" for
-/// bad syntax, more than one document, a key given twice, keys that are no scalars, and texts beyond the limits.
+/// bad syntax, more than one document, a key given twice, keys that are no scalars or longer than
+/// 250 bytes, and texts beyond the limits.
 [[nodiscard]] absl::StatusOr<ConfigNode> ParseYaml(std::string_view text, YamlLimits limits = {});
 
 /// Reads and parses a file; blocks. NotFound when it is not there. Errors begin with the path.

@@ -230,6 +230,8 @@ TEST(GoDurationCodecTest, TakesABareNumberAsNanoseconds) {
 }
 
 TEST(ParseYamlTest, RefusesWhatCouldMeanTwoThings) {
+  EXPECT_THAT(ParseYaml("b: 2\n" + std::string(251, 'a') + ": 3\n"),
+              StatusIs(kInvalid, "longer than 250"));
   EXPECT_THAT(ParseYaml("a: 1\nb: 2\na: 3\n"), StatusIs(kInvalid, "line 3: the key \"a\" is given twice"));
   EXPECT_THAT(ParseYaml("? [a]\n: 1\n"), StatusIs(kInvalid, "a key must be a text"));
   EXPECT_THAT(ParseYaml("a: *b\n"), StatusIs(kInvalid));

@@ -19,6 +19,10 @@
 namespace dragonfly {
 namespace {
 
+// YAML takes no key of more than 1024 characters, and a byte may be four of them when it is
+// printed.
+constexpr std::size_t kMaxKeyBytes = 250;
+
 // Leaves yaml-cpp, which knows no other way out of its event loop.
 struct Refused : std::runtime_error {
   Refused(std::size_t at_line, const std::string& reason) : std::runtime_error(reason), line(at_line) {}
@@ -138,6 +142,9 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     if (!parent.has_key) {
       if (node.kind != ConfigNode::Kind::kScalar) throw Refused(node.line, "a key must be a text");
+      if (node.text.size() > kMaxKeyBytes) {
+        throw Refused(node.line, StrCat("a key is longer than ", kMaxKeyBytes, " bytes"));
+      }
       if (parent.node.Find(node.text) != nullptr) {
         throw Refused(node.line, StrCat("the key \"", node.text, "\" is given twice"));
       }
