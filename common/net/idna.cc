@@ -141,6 +141,10 @@ absl::StatusOr<std::string> DomainToAscii(std::string_view domain) {
     label.clear();
   }
   RETURN_IF_ERROR(AppendLabel(label, result));
+  // Its ASCII form is longer, and is a domain name itself.
+  if (result.size() > kMaxDomainBytes) {
+    return absl::InvalidArgumentError("domain name is too long");
+  }
   return result;
 }
 

@@ -61,6 +61,9 @@ TEST(UrlTest, RefusesWhatIsNoUrl) {
         "https://ex<ample.com/", "\xff\xfe"}) {
     EXPECT_THAT(Url::Parse(text), StatusIs(kInvalid)) << text;
   }
+  std::string labels;
+  for (int i = 0; i < 1000; ++i) labels += "\xe5\xbe\x90.";
+  EXPECT_THAT(Url::Parse("https://" + labels + "a/"), StatusIs(kInvalid, "too long"));
   EXPECT_THAT(Url::Parse("https://a/" + std::string(Url::kMaxBytes, 'x')),
               StatusIs(kInvalid, "too long"));
 }
