@@ -71,6 +71,7 @@ class RecordDb {
   absl::Status Begin(std::string_view boot_id);
   absl::Status Prepare();
   absl::Status CheckLayout();
+  absl::Status CheckPages();
   absl::Status CheckBoot(std::string_view boot_id);
   absl::Status FindLastRow();
   absl::Status SetMeta(std::string_view key, std::string_view value);
