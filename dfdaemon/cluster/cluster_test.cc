@@ -2,17 +2,11 @@
 
 #include <gmock/gmock.h>
 
-#include <atomic>
-#include <functional>
-
 #include "common/base/strings.h"
-#include "common/ids/ids.h"
 #include "common/testing/matchers.h"
 #include "common/testing/temp_dir.h"
-#include "dfdaemon/cluster/announcer.h"
-#include "dfdaemon/cluster/fake_cluster.h"
-#include "dfdaemon/cluster/grpc_scheduler_client.h"
 #include "dfdaemon/cluster/scheduler_refresher.h"
+#include "dfdaemon/cluster/schedulers_test_util.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
@@ -22,106 +16,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-HostIdentity Host() {
-  HostIdentity host;
-  host.id = MakeHostId("127.0.0.1", "node", true);
-  host.type = 1;
-  host.is_seed = true;
-  host.hostname = "node";
-  host.name = "node";
-  host.ip = "127.0.0.1";
-  host.idc = "east";
-  host.upload_port = 4000;
-  host.proxy_port = 4001;
-  host.scheduler_cluster_id = 7;
-  return host;
-}
-
-// The daemon's side, on `io`.
-class SchedulersTest : public ClusterTest {
- protected:
-  void TearDown() override {
-    Run(client_.Stop());
-    Run(announcer_.Stop());
-    ClusterTest::TearDown();
-  }
-
-  static Awaitable<> Put(SchedulerDirectory& directory, std::vector<SchedulerEndpoint> endpoints) {
-    directory.Replace(std::move(endpoints));
-    co_return;
-  }
-  void Know(std::vector<SchedulerEndpoint> endpoints) {
-    Run(Put(directory_, std::move(endpoints)));
-  }
-
-  static PeerIdentity Peer(const std::string& task = std::string(64, 'a')) {
-    return {Host().id, TaskId(task), PeerId("peer-1")};
-  }
-
-  static AnnouncerOptions FastRetries() {
-    AnnouncerOptions options;
-    options.first_retry = milliseconds(1);
-    return options;
-  }
-  static SchedulerClientOptions ClientOptions() {
-    SchedulerClientOptions options;
-    options.host_id = Host().id;
-    return options;
-  }
-
-  SystemClock clock_;
-  HostProbe probe_{HostProbe::Paths{}, clock_};
-  NetworkMonitor network_{io_.executor(), NetworkMonitorOptions{.ip = "127.0.0.1"}};
-  rpc::ChannelPool channels_{rpc::ChannelOptions{}};
-  SchedulerDirectory directory_{io_.executor()};
-  Announcer announcer_{io_.executor(), FastRetries(), Host(),    probe_,
-                       network_,       channels_,     directory_};
-  GrpcSchedulerClient client_{io_.executor(), ClientOptions(), channels_, directory_, announcer_};
-};
-
-// Sends every registration to the source and ends when the peer says how that went.
-Awaitable<absl::Status> SendToSource(FakeScheduler& scheduler, AnnounceStream& stream) {
-  while (true) {
-    auto message = co_await stream.Read();
-    if (!message) co_return absl::OkStatus();
-    scheduler.messages.Add(*message);
-    if (message->has_register_peer_request()) {
-      pb::scheduler::AnnouncePeerResponse response;
-      response.mutable_need_back_to_source_response()->set_description("nobody has it");
-      (void)co_await stream.Write(std::move(response));
-    }
-    if (message->has_download_peer_back_to_source_finished_request()) co_return absl::OkStatus();
-  }
-}
-
 // Knows no host until one has been announced.
 Awaitable<absl::Status> ForgetHosts(FakeScheduler& scheduler, AnnounceStream& stream) {
   if (scheduler.hosts.size() == 0) co_return absl::NotFoundError("host not found");
   co_return co_await SendToSource(scheduler, stream);
-}
-
-// One whole download from the source, as the driver talks about it.
-Awaitable<std::string> Converse(SchedulerClient& client, PeerIdentity peer) {
-  DownloadRequest request;
-  request.url = "http://origin/file";
-  ActualSizes sizes;
-  sizes.piece_length = 4 * kMiB;
-  sizes.content_length = 5 * kMiB;
-  sizes.piece_count = 2;
-  auto conversation = co_await client.AnnouncePeer(std::move(peer), std::move(request), sizes);
-  if (!conversation.ok()) co_return conversation.status().ToString();
-  auto decision = co_await (*conversation)->Next();
-  if (!decision.ok()) co_return decision.status().ToString();
-  if (!decision->has_value()) co_return "ended";
-  const auto* source = std::get_if<DownloadFromSource>(&**decision);
-  if (source == nullptr) co_return "another decision";
-  (*conversation)->Report(PeerBackToSourceStarted{source->description});
-  PieceFromSource piece;
-  piece.piece.number = 1;
-  (*conversation)->Report(piece);
-  (*conversation)->Report(PeerBackToSourceFinished{});
-  auto end = co_await (*conversation)->Next();
-  co_return end.ok() && !end->has_value() ? "done" : "no end";
 }
 
 TEST_F(SchedulersTest, AConversationReportsInOrderAndEndsWithTheScheduler) {
@@ -157,73 +55,6 @@ TEST_F(SchedulersTest, AsksTheNextOwnerWhenOneIsGone) {
   Know(both.endpoints());
   EXPECT_EQ(Run(Converse(client_, Peer(task.substr(0, 64)))), "done");
   EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
-}
-
-// Takes registrations and says nothing until told to.
-struct Silence {
-  std::atomic<bool> over = false;
-  Awaitable<absl::Status> operator()(FakeScheduler& scheduler, AnnounceStream& stream) const {
-    if (over) co_return co_await SendToSource(scheduler, stream);
-    while (auto message = co_await stream.Read()) scheduler.messages.Add(*message);
-    co_return absl::OkStatus();
-  }
-};
-
-// Whoever gets no answer loses this much, and remembers it for that long.
-class SilentSchedulerTest : public SchedulersTest {
- protected:
-  static SchedulerClientOptions Impatient() {
-    SchedulerClientOptions options = ClientOptions();
-    options.first_answer_timeout = milliseconds(100);
-    return options;
-  }
-  void TearDown() override {
-    Run(impatient_.Stop());
-    SchedulersTest::TearDown();
-  }
-  std::string Converse(const std::string& task = std::string(64, 'a')) {
-    return Run(dragonfly::dfdaemon::Converse(impatient_, Peer(task)));
-  }
-
-  Silence silence_;
-  SchedulerDirectory remembering_{io_.executor(),
-                                  {.first = milliseconds(300), .longest = std::chrono::hours(1)}};
-  GrpcSchedulerClient impatient_{io_.executor(), Impatient(), channels_, remembering_, announcer_};
-};
-
-TEST_F(SilentSchedulerTest, CostsOneDownloadItsTimeNotEveryOne) {
-  scheduler_.announce = std::ref(silence_);
-  Run(Put(remembering_, {Live()}));
-  EXPECT_THAT(Converse(), HasSubstr("timed out after 100 ms"));
-  EXPECT_THAT(Converse(), HasSubstr("no scheduler answered the last registrations"));
-  EXPECT_EQ(scheduler_.messages.size(), 1U);
-  // Asked again after a while, and trusted again once it answers.
-  silence_.over = true;
-  EXPECT_TRUE(WaitFor([this] { return Converse() == "done"; }));
-  EXPECT_EQ(Converse(), "done");
-}
-
-TEST_F(SilentSchedulerTest, IsPassedOverWhileAnotherAnswers) {
-  scheduler_.announce = std::ref(silence_);
-  FakeScheduler other(calls_);
-  other.announce = SendToSource;
-  rpc::ServerOptions options;
-  options.listen = {"127.0.0.1:0"};
-  auto server = rpc::Server::Start(options, {&other}, calls_);
-  ASSERT_TRUE(server.ok()) << server.status();
-  const SchedulerEndpoint answering{"other", "127.0.0.1",
-                                    static_cast<std::uint16_t>((*server)->port()), 1};
-  const SchedulerSet both({Live(), answering});
-  std::string task;
-  for (int i = 10000; task.empty() || both.Pick(TaskId(task))->port != port(); ++i) {
-    task = StrCat(i, std::string(59, 'a'));
-  }
-  Run(Put(remembering_, both.endpoints()));
-  EXPECT_THAT(Converse(task), HasSubstr("timed out"));
-  EXPECT_EQ(Converse(task), "done");
-  EXPECT_EQ(scheduler_.messages.size(), 1U);
-  Run(impatient_.Stop());
-  Run((*server)->Drain(Duration::zero()));
 }
 
 TEST_F(SchedulersTest, SaysThatThereIsNoScheduler) {

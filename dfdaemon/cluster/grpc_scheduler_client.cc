@@ -41,14 +41,9 @@ class Conversation final : public PeerConversation {
     stream_->Abandon(owner_.options.flush_timeout);
   }
 
-  void Report(PeerReport report) override {
-    if (!stream_->Push(report)) dropped_ = true;
-  }
+  void Report(PeerReport report) override { (void)stream_->Push(report); }
 
   Awaitable<absl::StatusOr<std::optional<ScheduleDecision>>> Next() override {
-    if (dropped_ && stream_->overflowed()) {
-      co_return absl::UnavailableError("the scheduler does not take reports any more");
-    }
     if (answered_) co_return co_await stream_->Read();
     auto first = co_await FirstAnswer();
     if (absl::IsNotFound(first.status()) && !announced_) {
@@ -104,7 +99,6 @@ class Conversation final : public PeerConversation {
   bool answered_ = false;
   bool announced_ = false;
   bool writing_ = false;
-  bool dropped_ = false;
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include <boost/asio/steady_timer.hpp>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/async/awaitable.h"
@@ -19,7 +21,7 @@ namespace dragonfly::dfdaemon {
 
 /// One AnnouncePeer stream and the reports that wait for it. Shared by the driver's handle, which
 /// reads, and a background coroutine, which writes. Runs on: the `io` executor.
-class ConversationStream {
+class ConversationStream : public std::enable_shared_from_this<ConversationStream> {
  public:
   using Stream =
       rpc::ClientBidi<pb::scheduler::AnnouncePeerRequest, pb::scheduler::AnnouncePeerResponse>;
@@ -35,19 +37,21 @@ class ConversationStream {
   /// The next decision; see PeerConversation::Next().
   Awaitable<absl::StatusOr<std::optional<ScheduleDecision>>> Read();
 
-  /// Queues a report. False: the queue is full or the stream is over.
+  /// Queues a report. When the queue is full, reports of pieces are left out, and the peer's final
+  /// report still finds room. False: it was left out, or the stream is over.
   bool Push(const PeerReport& report);
   /// Sends what is queued, in order, until Abandon() was called and the queue is empty, or the
   /// stream is over.
   static Awaitable<> WriteReports(std::shared_ptr<ConversationStream> self);
   /// The driver has left: what is queued goes out for at most `flush`, then the call is cancelled.
+  /// When half of that has passed, reports of pieces are left out.
   void Abandon(std::chrono::milliseconds flush);
 
-  [[nodiscard]] bool overflowed() const { return overflowed_; }
   [[nodiscard]] const PeerIdentity& peer() const { return peer_; }
 
  private:
   void Fill(pb::scheduler::AnnouncePeerRequest& message) const;
+  void LeaveOutPieces();
 
   const asio::any_io_executor executor_;
   const PeerIdentity peer_;
@@ -56,8 +60,9 @@ class ConversationStream {
   std::deque<pb::scheduler::AnnouncePeerRequest> queue_;
   Notifier changed_;
   bool over_ = false;
-  bool overflowed_ = false;
-  std::optional<SteadyTime> abandoned_until_;
+  bool abandoned_ = false;
+  SteadyTime pieces_until_;  // Once abandoned.
+  asio::steady_timer flush_over_;
 };
 
 }  // namespace dragonfly::dfdaemon

@@ -130,8 +130,9 @@ using PeerReport =
 class PeerConversation {
  public:
   virtual ~PeerConversation() = default;
-  /// Queues a report and returns; reports leave in order. When the stream is gone or 4096 reports
-  /// wait, the report is dropped and the next Next() tells the error.
+  /// Queues a report and returns; reports leave in order. When the stream is gone the report is
+  /// dropped, and the next Next() tells the error. While 4096 reports wait, those of single pieces
+  /// are dropped, but never the final one of the peer.
   virtual void Report(PeerReport report) = 0;
   /// The scheduler's next decision; nullopt when the scheduler ended the stream with OK.
   /// Unavailable, or the scheduler's status, when the stream broke.
