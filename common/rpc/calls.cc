@@ -22,6 +22,8 @@ ServerCall::ServerCall(Calls& calls, std::string_view method, grpc::CallbackServ
       started_(std::chrono::steady_clock::now()) {}
 
 ServerCall::~ServerCall() {
+  // First: when the last call has left the list, executors may go away.
+  kept_.reset();
   if (!position_.has_value()) return;
   if (CallObserver* observer = calls_.options().observer; observer != nullptr) {
     observer->CallEnded(method_, code_, std::chrono::steady_clock::now() - started_);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -53,6 +54,10 @@ class ServerCall : public std::enable_shared_from_this<ServerCall> {
   /// the grace is for those that can finish. Thread-safe.
   void EndWhenDraining();
 
+  /// Keeps something until the call has ended in gRPC too, which holds an answer until the client
+  /// took it. On the handler's executor, before the handler has returned.
+  void KeepUntilEnded(std::shared_ptr<void> what) { kept_ = std::move(what); }
+
   /// Ends the call soon with `reason`, unless it ends by itself first.
   virtual void Cancel(absl::Status reason) = 0;
 
@@ -73,6 +78,7 @@ class ServerCall : public std::enable_shared_from_this<ServerCall> {
   absl::StatusCode code_ = absl::StatusCode::kUnknown;
   std::optional<std::list<std::weak_ptr<ServerCall>>::iterator> position_;
   std::atomic<bool> endless_{false};
+  std::shared_ptr<void> kept_;
 };
 
 /// The calls of one server: where their handlers run, how many may come, and the way to end them.

@@ -24,7 +24,8 @@ rpc::Calls::Options Calling(const Core& core, std::uint64_t rate, std::uint64_t 
 
 enum class Port : std::uint8_t { kUpload, kSocket };
 
-ServiceDeps Deps(Core& core, RpcServers::Collaborators with, rpc::Calls& calls, Port port) {
+ServiceDeps Deps(Core& core, RpcServers::Collaborators with, ContentBudget& content,
+                 rpc::Calls& calls, Port port) {
   // Quic is not served, so its port is not told: children choose by it.
   return {.calls = calls,
           .io = core.io.executor(),
@@ -34,6 +35,7 @@ ServiceDeps Deps(Core& core, RpcServers::Collaborators with, rpc::Calls& calls, 
           .schedulers = with.cluster.scheduler(),
           .network = with.cluster.network(),
           .metrics = core.metrics,
+          .content = content,
           .host_id = core.host.id,
           .ip = core.host.ip,
           .vortex_tcp_port = with.data.vortex_port(),
@@ -54,12 +56,13 @@ rpc::ServerOptions UploadOptions(const UploadConfig& upload) {
 }  // namespace
 
 RpcServers::RpcServers(Core& core, Collaborators with)
-    : upload_calls_(Calling(core, core.config.upload.request_rate_limit,
+    : content_(core.io.executor()),
+      upload_calls_(Calling(core, core.config.upload.request_rate_limit,
                             core.config.upload.request_buffer_size)),
       download_calls_(Calling(core, core.config.download.request_rate_limit,
                               core.config.download.request_buffer_size)),
-      upload_(Deps(core, with, upload_calls_, Port::kUpload)),
-      download_(Deps(core, with, download_calls_, Port::kSocket)) {}
+      upload_(Deps(core, with, content_, upload_calls_, Port::kUpload)),
+      download_(Deps(core, with, content_, download_calls_, Port::kSocket)) {}
 
 absl::StatusOr<std::unique_ptr<RpcServers>> RpcServers::Start(Core& core, Collaborators with) {
   std::unique_ptr<RpcServers> servers(new RpcServers(core, with));

@@ -10,6 +10,7 @@
 #include "dfdaemon/app/cluster_side.h"
 #include "dfdaemon/app/core.h"
 #include "dfdaemon/app/data_path.h"
+#include "dfdaemon/rpc/content_budget.h"
 #include "dfdaemon/rpc/download_service.h"
 #include "dfdaemon/rpc/upload_service.h"
 #include "dfdaemon/task/task_manager.h"
@@ -37,6 +38,7 @@ class RpcServers {
  private:
   RpcServers(Core& core, Collaborators with);
 
+  ContentBudget content_;
   rpc::Calls upload_calls_;
   rpc::Calls download_calls_;
   UploadService upload_;

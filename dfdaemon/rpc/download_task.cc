@@ -128,7 +128,11 @@ Awaitable<absl::Status> ServeDownloadTask(const ServiceDeps& deps,
     auto response = Answer(peer);
     auto& piece = *response.mutable_download_piece_finished_response()->mutable_piece();
     ToProto(record, piece);
+    ContentBudget::Share share;  // Until gRPC took the message.
     if (need_content) {
+      auto taken = co_await deps.content.Take(record.length);
+      if (!taken.ok()) co_return taken.status();
+      share = *std::move(taken);
       auto read = [stored = (*download)->stored(), offset = record.offset,
                    length = record.length]() -> absl::StatusOr<std::string> {
         return ReadFileRegion(stored->content_fd(), offset, length);

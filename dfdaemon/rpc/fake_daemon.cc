@@ -69,6 +69,7 @@ ServiceDeps ServicesTest::Deps(rpc::Calls& calls, bool allow_output_path) {
           .schedulers = schedulers_,
           .network = network_,
           .metrics = metrics_,
+          .content = content_,
           .host_id = HostId("host"),
           .ip = "10.0.0.1",
           .vortex_tcp_port = 4005,

@@ -127,6 +127,7 @@ class ServicesTest : public ::testing::Test {
   NetworkMonitor network_;
   CountingRpcMetrics metrics_;
   std::atomic<std::uint64_t> upload_bytes_ = 0;
+  ContentBudget content_{io_.executor()};
 
   rpc::Calls upload_calls_;
   rpc::Calls download_calls_;

@@ -114,7 +114,7 @@ Awaitable<absl::Status> ServeDeleteHost(const ServiceDeps& deps) {
   co_return counted.Result(co_await deps.schedulers.DeleteHost());
 }
 
-Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps,
+Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps, rpc::ServerCall& call,
                                            const pb::dfdaemon::DownloadPieceRequest& request,
                                            pb::dfdaemon::DownloadPieceResponse& response) {
   const auto task = deps.storage.Find(TaskKind::kStandard, TaskId(request.task_id()));
@@ -122,6 +122,9 @@ Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps,
   if (!record) co_return absl::NotFoundError("piece metadata not found");
   const auto pin = task->Pin();
   if (deps.acquire_upload) co_await deps.acquire_upload(record->length);
+  auto share = co_await deps.content.Take(record->length);
+  if (!share.ok()) co_return share.status();
+  call.KeepUntilEnded(*std::move(share));
   auto read = [task, offset = record->offset,
                length = record->length]() -> absl::StatusOr<std::string> {
     return ReadFileRegion(task->content_fd(), offset, length);

@@ -33,8 +33,8 @@ Awaitable<absl::Status> ServeDeleteLocalTask(const ServiceDeps& deps,
 Awaitable<absl::Status> ServeDeleteHost(const ServiceDeps& deps);
 
 /// One piece with its bytes, for children that know no Vortex port. NotFound "piece metadata not
-/// found".
-Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps,
+/// found"; ResourceExhausted when too many wait for their turn.
+Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps, rpc::ServerCall& call,
                                            const pb::dfdaemon::DownloadPieceRequest& request,
                                            pb::dfdaemon::DownloadPieceResponse& response);
 

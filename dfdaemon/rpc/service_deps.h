@@ -11,6 +11,7 @@
 #include "common/rpc/calls.h"
 #include "dfdaemon/cluster/network_monitor.h"
 #include "dfdaemon/cluster/scheduler_queries.h"
+#include "dfdaemon/rpc/content_budget.h"
 #include "dfdaemon/rpc/rpc_metrics.h"
 #include "dfdaemon/storage/storage.h"
 #include "dfdaemon/task/task_manager.h"
@@ -28,6 +29,8 @@ struct ServiceDeps {
   SchedulerQueries& schedulers;
   NetworkMonitor& network;
   RpcMetrics& metrics;
+  /// For content in answers, of both services together.
+  ContentBudget& content;
   HostId host_id;
   /// Address and ports where this host serves Vortex, told to children in SyncPieces.
   std::string ip;

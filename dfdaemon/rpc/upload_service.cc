@@ -97,9 +97,9 @@ Awaitable<absl::Status> UploadService::DoSyncHost(rpc::ServerCall& call,
 }
 
 Awaitable<absl::Status> UploadService::DoDownloadPiece(
-    rpc::ServerCall& /*call*/, const pb::dfdaemon::DownloadPieceRequest& request,
+    rpc::ServerCall& call, const pb::dfdaemon::DownloadPieceRequest& request,
     pb::dfdaemon::DownloadPieceResponse& response) {
-  co_return co_await ServeDownloadPiece(deps_, request, response);
+  co_return co_await ServeDownloadPiece(deps_, call, request, response);
 }
 
 }  // namespace dragonfly::dfdaemon
