@@ -20,6 +20,7 @@
 #include "common/rpc/pb.h"
 #include "common/rpc/serve.h"
 #include "common/rpc/server.h"
+#include "common/testing/end_together.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/wait_for.h"
 #include "dfdaemon.grpc.pb.h"
@@ -160,6 +161,7 @@ class RpcTest : public ::testing::Test {
 
   Runtime handlers_{"handlers", 2};
   Runtime callers_{"callers", 1};
+  EndTogether ends_{&handlers_, &callers_};
   std::filesystem::path folder_;
   std::string exception_;
   std::unique_ptr<Calls> calls_;

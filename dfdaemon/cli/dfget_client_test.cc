@@ -16,6 +16,7 @@
 #include "common/rpc/serve.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
+#include "common/testing/end_together.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/temp_dir.h"
@@ -99,6 +100,7 @@ class DfgetClientTest : public ::testing::Test {
   TempDir dir_;
   Runtime io_{"io", 1};
   Runtime client_{"client", 1};
+  EndTogether ends_{&io_, &client_};
   rpc::Calls calls_{[this] {
     rpc::Calls::Options options;
     options.executor = [this] { return io_.executor(); };

@@ -17,6 +17,7 @@
 #include "common/rpc/pb.h"
 #include "common/rpc/serve.h"
 #include "common/rpc/server.h"
+#include "common/testing/end_together.h"
 #include "common/testing/process.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/wait_for.h"
@@ -186,6 +187,7 @@ class ClusterTest : public ::testing::Test {
 
   Runtime handlers_{"handlers", 1};
   Runtime io_{"io", 1};
+  EndTogether ends_{&handlers_, &io_};
   rpc::Calls calls_{rpc::Calls::Options{.executor = [this] { return handlers_.executor(); },
                                         .requests_per_second = 0,
                                         .burst = 0,

@@ -10,6 +10,7 @@
 #include "common/base/strings.h"
 #include "common/digest/digest.h"
 #include "common/http/test_socket.h"
+#include "common/testing/end_together.h"
 #include "common/testing/fake_origin.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
@@ -97,6 +98,7 @@ class ProxyDownloadTest : public testing::Test {
   SystemClock clock_;
   Runtime io_{"io", 1};
   Runtime data_{"data", 2};
+  EndTogether ends_{&io_, &data_};
   BlockingPool disk_{2};
   FakeOrigin origin_;
   HttpClient client_{HttpClientOptions{}, {data_.executor(0), data_.executor(1)}};

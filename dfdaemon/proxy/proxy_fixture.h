@@ -10,6 +10,7 @@
 
 #include "common/http/test_socket.h"
 #include "common/testing/captured_log.h"
+#include "common/testing/end_together.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/fake_origin.h"
 #include "common/testing/matchers.h"
@@ -80,6 +81,7 @@ class ProxyFixture : public testing::Test {
   FakeClock clock_{std::chrono::system_clock::now()};
   Runtime io_{"io", 1};
   Runtime data_{"data", 2};
+  EndTogether ends_{&io_, &data_};
   BlockingPool disk_{2};
   CapturedLog log_;
   std::function<OriginReply(const OriginRequest&)> reply_;

@@ -16,6 +16,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
+#include "common/testing/end_together.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/temp_dir.h"
 #include "dfdaemon/rpc/download_service.h"
@@ -120,6 +121,7 @@ class ServicesTest : public ::testing::Test {
   SystemClock clock_;
   Runtime io_{"io", 1};
   Runtime client_{"client", 1};
+  EndTogether ends_{&io_, &client_};
   BlockingPool disk_{1};
   std::unique_ptr<Storage> storage_;
   FakeTasks tasks_;

@@ -9,6 +9,7 @@
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/sqlite/sqlite.h"
+#include "common/testing/end_together.h"
 #include "common/testing/fake_clock.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
@@ -138,6 +139,7 @@ class ManagerServiceTest : public testing::Test {
   BlockingPool db_{1};
   Runtime server_loop_{"server", 1};
   Runtime client_loop_{"client", 1};
+  EndTogether ends_{&server_loop_, &client_loop_};
   CountingMetrics metrics_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<ClusterDirectory> directory_;

@@ -15,6 +15,7 @@
 #include "common/rpc/pb.h"
 #include "common/rpc/serve.h"
 #include "common/rpc/server.h"
+#include "common/testing/end_together.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
 #include "dfdaemon.grpc.pb.h"
@@ -99,6 +100,7 @@ class GrpcSeedPeerClientTest : public testing::Test {
 
   Runtime runtime_{"seed", 1};
   Runtime client_runtime_{"client", 1};
+  EndTogether ends_{&runtime_, &client_runtime_};
   SystemClock clock_;
   std::unique_ptr<rpc::Calls> calls_;
   std::unique_ptr<FakeSeedPeer> seed_;

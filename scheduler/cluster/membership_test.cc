@@ -10,6 +10,7 @@
 #include "common/rpc/pb.h"
 #include "common/rpc/serve.h"
 #include "common/rpc/server.h"
+#include "common/testing/end_together.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/wait_for.h"
@@ -193,6 +194,7 @@ class ManagerLinkTest : public testing::Test {
 
   Runtime server_loop_{"server", 1};
   Runtime client_loop_{"client", 1};
+  EndTogether ends_{&server_loop_, &client_loop_};
   std::unique_ptr<rpc::Calls> calls_;
   std::unique_ptr<FakeManager> manager_;
   std::unique_ptr<rpc::Server> server_;

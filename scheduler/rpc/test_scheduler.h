@@ -20,6 +20,7 @@
 #include "common/rpc/client.h"
 #include "common/rpc/server.h"
 #include "common/rpc/time.h"
+#include "common/testing/end_together.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/wait_for.h"
 #include "scheduler/rpc/scheduler_service.h"
@@ -115,11 +116,7 @@ class SchedulerServiceTest : public testing::Test {
     server_.reset();
     RunCoro(client_, seeds_.Stop());
     RunCoro(client_, service_->Stop());
-    // Threads that call each other all end before the first context goes.
-    shards_.Stop();
-    client_.Stop();
-    shards_.Join();
-    client_.Join();
+    ends_.Now();
   }
 
   static pb::scheduler::AnnounceHostRequest HostMessage(const std::string& id, bool seed = false) {
@@ -296,6 +293,7 @@ class SchedulerServiceTest : public testing::Test {
 
   Runtime shards_{"shard", 2};
   Runtime client_{"client", 1};
+  EndTogether ends_{&shards_, &client_};
   SystemClock clock_;
   HostTable hosts_;
   DynamicConfigHolder config_;
