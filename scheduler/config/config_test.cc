@@ -78,6 +78,14 @@ TEST(ConfigTest, TakesRedisFromItsOldPlace) {
   EXPECT_THAT(loaded->warnings, ElementsAre(HasSubstr("database.redis")));
 }
 
+TEST(ConfigTest, SaysOnceWhatHasNoEffect) {
+  const auto loaded = Read("{pprofPort: 6060, seedPeer: {taskDownloadTimeout: 1h}}");
+  ASSERT_THAT(loaded, IsOk());
+  EXPECT_THAT(loaded->warnings,
+              ElementsAre("pprofPort has no effect in this version",
+                          "seedPeer.taskDownloadTimeout has no effect in this version"));
+}
+
 TEST(ConfigTest, AcceptsKeysOfChartsThatNothingReads) {
   const auto loaded = Read(
       "{server: {workHome: a, dataDir: b}, storage: {maxSize: 1}, dynConfig: {type: manager}}");

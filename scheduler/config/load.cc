@@ -64,6 +64,9 @@ void WarnOfNoEffect(const Config& config, std::vector<std::string>& warnings) {
   warn(!config.tracing.protocol.empty() && !config.tracing.endpoint.empty(), "tracing");
   warn(!config.redis.addrs.empty(), "database.redis");
   warn(config.pprof_port > 0, "pprofPort");
+  // Charts write the default.
+  warn(config.seed_peer.task_download_timeout != SeedPeerConfig().task_download_timeout,
+       "seedPeer.taskDownloadTimeout");
 }
 
 }  // namespace
