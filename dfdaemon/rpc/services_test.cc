@@ -199,6 +199,7 @@ class SyncPiecesTest : public ServicesTest {
 
 TEST_F(SyncPiecesTest, TellsPiecesThatAreThereAndThoseThatArrive) {
   const auto task = MakeTask(kId, Content());
+  const auto running = task->Pin();
   WritePiece(*task, 2);
   auto reading = asio::co_spawn(client_.executor(), Reading({0, 2, 7}), asio::use_future);
   WritePiece(*task, 1);  // Nobody asked for it.
@@ -233,6 +234,14 @@ TEST_F(SyncPiecesTest, SaysThatATaskIsUnknownOrFailed) {
               StatusIs(absl::StatusCode::kInternal, StrCat("task ", kId, " failed")));
 }
 
+TEST_F(SyncPiecesTest, DoesNotLetAChildWaitForATaskThatNobodyDownloads) {
+  const auto task = MakeTask(kId, Content());
+  WritePiece(*task, 0);
+  const auto received = Run(Reading({0, 1}));
+  EXPECT_THAT(received.end, StatusIs(absl::StatusCode::kInternal, "failed"));
+  EXPECT_THAT(Numbers(received), ElementsAre(0U));
+}
+
 TEST_F(SyncPiecesTest, EndsATaskThatARangeDownloadFinishedWithPiecesMissing) {
   const auto task = MakeTask(kId, Content());
   WritePiece(*task, 0);
@@ -264,6 +273,7 @@ class BusyWriter final : public rpc::Writer<pb::dfdaemon::SyncPiecesResponse> {
 
 TEST_F(SyncPiecesTest, TellsPiecesOfATaskThatIsFinishedWhileOthersAreTold) {
   const auto task = MakeTask(kId, Content());
+  const auto running = task->Pin();
   WritePiece(*task, 1);
   BusyWriter writer(io_.executor(), [&task] {
     WritePiece(*task, 0);
@@ -279,6 +289,7 @@ TEST_F(SyncPiecesTest, TellsPiecesOfATaskThatIsFinishedWhileOthersAreTold) {
 
 TEST_F(SyncPiecesTest, TellsOfAFailureWhileAChildWaits) {
   const auto task = MakeTask(kId, Content());
+  const auto running = task->Pin();
   WritePiece(*task, 0);
   auto reading = asio::co_spawn(client_.executor(), Reading({0, 1}), asio::use_future);
   ASSERT_TRUE(WaitFor([this] { return upload_calls_.open() == 1; }));

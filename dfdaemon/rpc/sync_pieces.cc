@@ -13,10 +13,12 @@
 namespace dragonfly::dfdaemon {
 namespace {
 
-// A task that was finished by a range download may be running again; only the pin tells.
 // So many children learn of every sample.
 constexpr std::size_t kOftenToldReaders = 4;
-constexpr auto kFinishedCheckInterval = std::chrono::seconds(1);
+// Whether somebody downloads the task only its pin tells: one that was finished by a range download may
+// be running again, and one whose daemon was killed is not running any more. Uploads pin too, for a
+// moment.
+constexpr auto kPinCheckInterval = std::chrono::seconds(1);
 
 class PieceStream {
  public:
@@ -42,13 +44,16 @@ class PieceStream {
         if (!co_await TellAll()) co_return Gone();
         co_return absl::OkStatus();
       }
+      if (!finished && !task_->pinned()) {
+        // Nobody brings the rest, so that a child would wait for nothing.
+        if (!co_await TellAll()) co_return Gone();
+        co_return Failed();
+      }
       const auto version = changed_.version();
       auto events = events_.Take();
       if (events.empty()) {
-        const SteadyTime until = finished
-                                     ? std::chrono::steady_clock::now() + kFinishedCheckInterval
-                                     : SteadyTime::max();
-        (void)co_await changed_.WaitPast(version, until);
+        (void)co_await changed_.WaitPast(version,
+                                         std::chrono::steady_clock::now() + kPinCheckInterval);
         events = events_.Take();
       }
       for (const TaskEvent& event : events) {

@@ -134,6 +134,23 @@ TEST_F(BlockedParentTest, GetsOneChanceInADownload) {
   EXPECT_EQ(parents_.streams(), before + 1);
 }
 
+TEST_F(ParentDownloadTest, TheSchedulerHearsOfAParentThatIsGone) {
+  FakeParent gone("gone", 9, object_);
+  FakeParent& waiting = parents_.Add("waiting", object_);
+  waiting.offers = {0};
+  waiting.keeps_stream_open = true;
+  scheduler_.connect_error.reset();
+  scheduler_.answer = [&](const DownloadRequest&, const PeerReschedule* reschedule) {
+    const bool told = reschedule != nullptr && !reschedule->used.empty() &&
+                      reschedule->used.front().peer_id == gone.candidate().peer_id;
+    if (told) return FakeScheduler::Answer(DownloadFromSource{"nobody else"});
+    return FakeScheduler::Answer(From({&gone, &waiting}));
+  };
+  const Fetched fetched = Fetch(Request());
+  EXPECT_THAT(fetched.status, IsOk());
+  EXPECT_EQ(fetched.from_source, static_cast<int>(kPieces) - 1);
+}
+
 TEST_F(ParentDownloadTest, AParentThatCannotBeAskedForThisTaskIsAskedForOthers) {
   FakeParent& parent = parents_.Add("a", object_);
   parent.serve = [](PieceNumber) { return absl::InvalidArgumentError("the id does not fit"); };

@@ -149,11 +149,18 @@ void ParentLinks::StreamEnded(ParentSlot slot, const absl::Status& status) {
   if (alive_.Has(slot) && !status.ok()) {
     context_.log.Debug("parent offers no more",
                        {{"parent_id", links_[slot].candidate.peer_id}, {"error", status}});
-    // Silence only means that nothing is new. Anything else means that the parent is in trouble;
-    // what it has offered may still be had, and the transfers tell.
+    // Silence only means that nothing is new. Anything else means that the parent is in trouble.
     if (absl::IsUnavailable(status)) {
-      (void)context_.env.blocklist.Failed(links_[slot].candidate.host_id,
-                                          context_.env.with.clock.Now());
+      const bool serves =
+          set_.in_flight(slot) > 0 || context_.picker.AnyOffered(ParentMask::Of(slot));
+      if (serves) {
+        // What it has offered may still be had, and the transfers tell.
+        (void)context_.env.blocklist.Failed(links_[slot].candidate.host_id,
+                                            context_.env.with.clock.Now());
+      } else {
+        // Once given up, the scheduler hears of it; it may think that the others wait for this one.
+        CountFailure(slot, status);
+      }
     }
   }
   ReleaseIfIdle(slot);

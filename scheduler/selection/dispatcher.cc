@@ -86,6 +86,7 @@ absl::Status Dispatcher::TryRegister(const PeerKey& key, Registration& registrat
   if (peer == nullptr) {
     registration.peer.id = key.peer_id;
     peer = &swarm_.AddPeer(*task, std::move(host), std::move(registration.peer), now);
+    DropPredecessors(*peer, now);
   }
   const std::int32_t priority =
       EffectivePriority(*with_.dynamic_config.current(),
@@ -133,6 +134,17 @@ absl::Status Dispatcher::TryRegister(const PeerKey& key, Registration& registrat
   }
   if (settles_later) waiting_.Enter(*peer, channel, now);
   return absl::OkStatus();
+}
+
+// A daemon has one download of a task at a time. Whoever is offered an earlier one whose conversation
+// broke, because the daemon was restarted, reaches the new one, which may be waiting for him.
+void Dispatcher::DropPredecessors(const Peer& peer, SteadyTime now) {
+  for (Peer* const other : swarm_.PeersOn(peer.host())) {
+    if (&other->task() == &peer.task() && other != &peer && other->lost() &&
+        other->state() != PeerState::kSucceeded) {
+      Remove(*other, now);
+    }
+  }
 }
 
 RegistrationDecision Dispatcher::Decide(const Task& task, const Peer& peer,

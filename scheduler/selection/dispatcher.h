@@ -140,6 +140,7 @@ class Dispatcher {
   absl::Status FailAfter(const PeerKey& key, absl::Status cause, SteadyTime now);
   absl::Status CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now);
   void Remove(Peer& peer, SteadyTime now);
+  void DropPredecessors(const Peer& peer, SteadyTime now);
   [[nodiscard]] static PeerLabels LabelsOf(const Peer& peer);
 
   const Collaborators with_;

@@ -196,6 +196,39 @@ TEST(DispatcherTest, AParentWhoseConversationBrokeIsOfferedLast) {
   EXPECT_THAT(test.RegisterOnNewHost("y")->answers, ElementsAre("parents: b-seed,a-seed"));
 }
 
+TEST(DispatcherTest, ADaemonThatWasRestartedIsNotOfferedAsWhoItWas) {
+  TestDispatcher test;
+  test.seeds.available = false;
+  test.RegisterOnNewHost("a");
+  EXPECT_THAT(test.dispatcher->BackToSourceStarted(TestDispatcher::Key("a"), test.clock.Now()),
+              IsOk());
+  EXPECT_THAT(test.RegisterOnNewHost("b")->answers, ElementsAre("parents: a"));
+  EXPECT_THAT(test.dispatcher->Started(TestDispatcher::Key("b"), test.clock.Now()), IsOk());
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "BackToSource");
+
+  const auto again = std::make_shared<RecordingChannel>();
+  test.dispatcher->Register({HostId("h-a"), TaskId("task"), PeerId("again")},
+                            TestDispatcher::SomeRegistration(), again, test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "gone");
+  test.Pass(5s);
+  EXPECT_THAT(again->answers, ElementsAre(kLimitReached)) << "not b, which waited for a";
+}
+
+TEST(DispatcherTest, WhatARestartedDaemonHadFinishedItStillHas) {
+  TestDispatcher test;
+  test.StartSeed();
+  test.RegisterOnNewHost("a");
+  EXPECT_THAT(test.dispatcher->Started(TestDispatcher::Key("a"), test.clock.Now()), IsOk());
+  EXPECT_THAT(test.dispatcher->Finished(TestDispatcher::Key("a"), test.clock.Now()),
+              IsOk());
+  test.dispatcher->Disconnected(TestDispatcher::Key("a"), test.clock.Now());
+  test.dispatcher->Register({HostId("h-a"), TaskId("task"), PeerId("again")},
+                            TestDispatcher::SomeRegistration(),
+                            std::make_shared<RecordingChannel>(), test.clock.Now());
+  EXPECT_EQ(test.StateOf("a"), "Succeeded");
+}
+
 TEST(DispatcherTest, AClientThatReadsNoAnswersFails) {
   TestDispatcher test;
   test.AddHost("h-a");

@@ -60,7 +60,7 @@ def make_round(seed, number, seeds, peers):
     rng = random.Random(f"{seed}/{number}")
     # Not always whole pieces, whose length is 4 MiB.
     size = rng.randint(16 << 20, 64 << 20) if rng.random() < 0.8 else rng.randint(4, 16) << 22
-    megabits = round(size * 8 / 1e6 / rng.uniform(0.5, 1.2))
+    megabits = round(size * 8 / 1e6 / rng.uniform(0.4, 1.0))
     expected = size * 8 / 1e6 / megabits
     names = rng.sample(peers, rng.randint(3, len(peers)))
     shape = rng.choice(("crowd", "staggered", "warm"))
