@@ -312,10 +312,10 @@ class FakeScheduler::Conversation final : public PeerConversation {
     while (true) {
       const auto version = shared_->changed.version();
       if (!answers_.empty()) {
-        Answer answer = std::move(answers_.front());
+        Answer next = std::move(answers_.front());
         answers_.pop_front();
-        if (!answer) co_return owner_.stream_error;
-        co_return answer;
+        if (!next) co_return owner_.stream_error;
+        co_return next;
       }
       if (shared_->dead) co_return owner_.stream_error;
       if (over_) co_return std::nullopt;
