@@ -6,6 +6,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "common/async/awaitable.h"
@@ -19,6 +20,13 @@ class BlockingPool {
  public:
   explicit BlockingPool(std::size_t threads) : pool_(threads) {}
   ~BlockingPool() { pool_.join(); }
+
+  /// Runs `function()` on a pool thread, and nobody is told of its end. The pool's destructor
+  /// waits.
+  template <class Function>
+  void Post(Function function) {
+    asio::post(pool_, std::move(function));
+  }
 
   /// Runs `function()` on a pool thread and returns its result on the caller's executor. What has
   /// started runs to its end: cancelling the caller does not interrupt a system call, and the caller

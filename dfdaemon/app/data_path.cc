@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<DataPath>> DataPath::Start(Core& core) {
   ASSIGN_OR_RETURN(std::unique_ptr<Storage> storage, Storage::Open(Storing(core), core.clock));
   std::unique_ptr<DataPath> path(new DataPath(core, std::move(storage)));
   RETURN_IF_ERROR(path->vortex_server_.Start());
-  core.metrics.WatchDisk(*path->storage_);
+  path->disk_gauges_ = core.metrics.WatchDisk(*path->storage_, core.disk);
   return path;
 }
 

@@ -39,6 +39,7 @@ class DataPath {
   DataPath(Core& core, std::unique_ptr<Storage> storage);
 
   const std::unique_ptr<Storage> storage_;
+  std::shared_ptr<void> disk_gauges_;
   RateLimiter download_limit_;
   RateLimiter back_to_source_limit_;
   RateLimiter upload_limit_;

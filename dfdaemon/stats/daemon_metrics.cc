@@ -12,7 +12,7 @@
 #include "common/base/strings.h"
 #include "common/metrics/labeled.h"
 #include "common/version/version.h"
-#include "dfdaemon/storage/storage.h"
+#include "dfdaemon/stats/disk_gauges.h"
 
 namespace dragonfly::dfdaemon {
 namespace {
@@ -75,29 +75,6 @@ template <class Metric>
 Metric& Of(Labeled<Metric, 4>& family, const TaskLabels& labels) {
   return family.With(Number(labels.kind), labels.tag, labels.application, Number(labels.priority));
 }
-
-// Asked at every scrape.
-class DiskCollector final : public prometheus::Collectable {
- public:
-  explicit DiskCollector(const Storage& storage) : storage_(storage) {}
-
-  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-    const auto usage = storage_.Usage();
-    if (!usage.ok()) return {};
-    return {Gauge("disk_space_total", "Bytes of the disk that the storage may use.", usage->total),
-            Gauge("disk_usage_space_total", "Bytes of that disk in use.", usage->used)};
-  }
-
- private:
-  static prometheus::MetricFamily Gauge(const std::string& name, const std::string& help,
-                                        std::uint64_t value) {
-    prometheus::ClientMetric metric;
-    metric.gauge.value = static_cast<double>(value);
-    return {Name(name), help, prometheus::MetricType::Gauge, {std::move(metric)}};
-  }
-
-  const Storage& storage_;
-};
 
 }  // namespace
 
@@ -198,8 +175,11 @@ struct DaemonMetrics::Families {
 DaemonMetrics::DaemonMetrics() : families_(std::make_unique<Families>(page_.registry())) {}
 DaemonMetrics::~DaemonMetrics() = default;
 
-void DaemonMetrics::WatchDisk(const Storage& storage) {
-  page_.Add(std::make_shared<DiskCollector>(storage));
+std::shared_ptr<void> DaemonMetrics::WatchDisk(const Storage& storage, BlockingPool& disk) {
+  const auto gauges = std::make_shared<DiskGauges>(storage, disk, Name("disk_space_total"),
+                                                   Name("disk_usage_space_total"));
+  page_.Add(gauges);
+  return {gauges.get(), [gauges](void*) { gauges->Close(); }};
 }
 
 void DaemonMetrics::Requested(RpcOperation operation) {

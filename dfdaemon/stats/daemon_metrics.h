@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/async/blocking_pool.h"
 #include "common/metrics/exposition.h"
 #include "dfdaemon/proxy/proxy_metrics.h"
 #include "dfdaemon/rpc/rpc_metrics.h"
@@ -28,8 +29,9 @@ class DaemonMetrics final : public RpcMetrics,
   DaemonMetrics();
   ~DaemonMetrics() override;
 
-  /// Shows the disk of `storage` from now on, which must outlive what serves the page.
-  void WatchDisk(const Storage& storage);
+  /// Shows the disk of `storage` from now on. Both must outlive the result, whose end waits for a
+  /// look at the disk that is under way.
+  [[nodiscard]] std::shared_ptr<void> WatchDisk(const Storage& storage, BlockingPool& disk);
   /// The page as Prometheus scrapes it.
   [[nodiscard]] std::string Render() const { return page_.Render(); }
 

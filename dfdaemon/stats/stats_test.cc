@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <future>
 #include <map>
 #include <regex>
 #include <set>
@@ -10,6 +11,7 @@
 #include "common/async/runtime.h"
 #include "common/base/strings.h"
 #include "common/http/client.h"
+#include "common/testing/end_together.h"
 #include "common/testing/matchers.h"
 #include "common/testing/run_coro.h"
 #include "common/testing/temp_dir.h"
@@ -101,8 +103,9 @@ TEST(DaemonMetricsTest, HasTheNamesTypesAndLabelsThatDashboardsAskFor) {
   options.dir = dir.path();
   const auto storage = Storage::Open(std::move(options), clock);
   ASSERT_THAT(storage, IsOk());
+  BlockingPool disk(1);
   DaemonMetrics metrics;
-  metrics.WatchDisk(**storage);
+  const auto watch = metrics.WatchDisk(**storage, disk);
   UseEverything(metrics);
 
   std::set<std::string> expected;
@@ -111,6 +114,37 @@ TEST(DaemonMetricsTest, HasTheNamesTypesAndLabelsThatDashboardsAskFor) {
     if (!line.empty() && line.front() != '#') expected.insert(line);
   }
   EXPECT_THAT(Families(metrics.Render()), ::testing::ContainerEq(expected));
+}
+
+// A disk that does not answer until it is told to.
+class HangingStorage final : public Storage {
+ public:
+  [[nodiscard]] std::shared_ptr<StoredTask> Find(TaskKind, const TaskId&) const override {
+    return nullptr;
+  }
+  [[nodiscard]] std::vector<std::shared_ptr<StoredTask>> List() const override { return {}; }
+  [[nodiscard]] std::vector<StoredTaskSummary> Summaries() const override { return {}; }
+  absl::StatusOr<std::shared_ptr<StoredTask>> Create(TaskSpec) override { return nullptr; }
+  absl::Status Remove(TaskKind, const TaskId&) override { return absl::OkStatus(); }
+  absl::Status RemoveUnused(TaskKind, const TaskId&, WallTime) override { return absl::OkStatus(); }
+  absl::StatusOr<bool> Inspect(TaskKind, const TaskId&) override { return false; }
+  [[nodiscard]] absl::StatusOr<DiskUsage> Usage() const override {
+    answer.wait();
+    return DiskUsage{100, 60, 40};
+  }
+  std::shared_future<void> answer;
+};
+
+TEST(DaemonMetricsTest, ADiskThatHangsDoesNotHoldUpThePage) {
+  std::promise<void> answer;
+  HangingStorage storage;
+  storage.answer = answer.get_future().share();
+  BlockingPool disk(1);
+  DaemonMetrics metrics;
+  const auto watch = metrics.WatchDisk(storage, disk);
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("disk_space_total")));
+  answer.set_value();
+  EXPECT_THAT(metrics.Render(), HasSubstr("dragonfly_client_disk_usage_space_total 60\n"));
 }
 
 TEST(DaemonMetricsTest, WritesKindsAndPrioritiesAsNumbers) {
@@ -164,9 +198,6 @@ class AdminServersTest : public ::testing::Test {
   void TearDown() override {
     RunCoro(client_runtime_, servers_->Stop(milliseconds(0)));
     RunCoro(client_runtime_, client_.Stop());
-    // A thread may still let go of the other's executor: both end before the first is destroyed.
-    for (Runtime* runtime : {&admin_, &client_runtime_}) runtime->Stop();
-    for (Runtime* runtime : {&admin_, &client_runtime_}) runtime->Join();
   }
   HttpClient::Reply Get(std::uint16_t port, std::string_view path) {
     HttpClientRequest request;
@@ -178,6 +209,7 @@ class AdminServersTest : public ::testing::Test {
 
   Runtime admin_{"admin", 1};
   Runtime client_runtime_{"client", 1};
+  EndTogether ends_{&admin_, &client_runtime_};
   HttpClient client_{HttpClientOptions(), {client_runtime_.executor()}};
   DaemonMetrics metrics_;
   std::unique_ptr<AdminServers> servers_;
