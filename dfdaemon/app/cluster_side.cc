@@ -1,6 +1,7 @@
 #include "dfdaemon/app/cluster_side.h"
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "common/base/status_util.h"
 #include "common/base/strings.h"
 #include "common/daemon/run_blocking.h"
+#include "common/log/limited_logger.h"
 #include "dfdaemon/cluster/scheduler_source.h"
 #include "dfdaemon/config/load.h"
 
@@ -32,9 +34,14 @@ absl::StatusOr<std::unique_ptr<SchedulerSource>> MakeSource(const Core& core) {
     if (!address.ok()) return Annotate(address.status(), "manager.addr");
     return MakeManagerSource(*std::move(address), Channel(manager.tls), core.host);
   }
-  auto load = [path = core.dynconfig_path]() -> absl::StatusOr<LocalSchedulers> {
+  auto load = [path = core.dynconfig_path,
+               is_seed = core.host.is_seed]() -> absl::StatusOr<LocalSchedulers> {
     ASSIGN_OR_RETURN(Dynconfig file, LoadDynconfig(path));
-    return LocalSchedulers{std::move(file.scheduler_addr), std::move(file.scheduler_addrs)};
+    BlockedDownloads& blocked = is_seed ? file.blocked_for_seeds : file.blocked;
+    return LocalSchedulers{
+        std::move(file.scheduler_addr), std::move(file.scheduler_addrs),
+        DownloadBlockList{std::move(blocked.applications), std::move(blocked.urls),
+                          std::move(blocked.tags), std::move(blocked.priorities)}};
   };
   // A file that cannot be read stops the start; later the last good one stays in force.
   RETURN_IF_ERROR(load().status());
@@ -68,7 +75,7 @@ SchedulerRefresherOptions Refreshing(const Core& core) {
   options.cache_path = StrCat(core.config.server.cache_dir, "/schedulers.json");
   options.warn = Warn(core.log, "schedulers not refreshed");
   options.info = [log = core.log](const std::string& text) {
-    log.Info("schedulers refreshed", {{"schedulers", text}});
+    log.Info("schedulers refreshed", {{"change", text}});
   };
   return options;
 }
@@ -78,7 +85,10 @@ SchedulerClientOptions Scheduling(const Core& core) {
   options.host_id = core.host.id;
   options.concurrent_piece_count =
       static_cast<std::uint32_t>(core.config.download.concurrent_piece_count);
-  options.warn = Warn(core.log, "scheduler left out");
+  // As many as there are downloads.
+  options.warn = [log = std::make_shared<LimitedLogger>(core.log)](const std::string& text) {
+    log->Warn("scheduler left out", {{"error", text}});
+  };
   return options;
 }
 
@@ -100,7 +110,7 @@ ClusterSide::ClusterSide(Core& core, std::unique_ptr<SchedulerSource> source)
       announcer_(core.io.executor(), Announcing(core), core.host, probe_, network_,
                  scheduler_channels_, directory_),
       refresher_(core.io.executor(), Refreshing(core), std::move(source), scheduler_channels_,
-                 directory_, core.disk),
+                 directory_, policy_, core.disk),
       scheduler_(core.io.executor(), Scheduling(core), scheduler_channels_, directory_, announcer_),
       parents_(core.io.executor(), ParentClientOptions{}, parent_channels_),
       background_(core.io.executor()) {}

@@ -30,6 +30,8 @@ class ClusterSide {
   [[nodiscard]] GrpcSchedulerClient& scheduler() { return scheduler_; }
   [[nodiscard]] GrpcParentClient& parents() { return parents_; }
   [[nodiscard]] NetworkMonitor& network() { return network_; }
+  /// What must not be downloaded.
+  [[nodiscard]] const DownloadPolicy& policy() const { return policy_; }
 
   /// Tells the scheduler of that task, in the background, that it is not here any more. On `io`.
   void TellDeleted(const TaskId& task);
@@ -46,6 +48,7 @@ class ClusterSide {
   rpc::ChannelPool scheduler_channels_;
   rpc::ChannelPool parent_channels_;
   SchedulerDirectory directory_;
+  DownloadPolicy policy_;
   HostProbe probe_;
   NetworkMonitor network_;
   Announcer announcer_;

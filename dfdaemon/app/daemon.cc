@@ -52,17 +52,21 @@ absl::Status Daemon::Parts::Start() {
   ASSIGN_OR_RETURN(cluster, ClusterSide::Start(core));
   stops.emplace_back([this](auto) { return cluster->Stop(); });
 
-  tasks = TaskManager::Create(TaskOptions(core.config, core.host, core.log, data->prefetch_limit()),
-                              {.io = core.io.executor(),
-                               .data = core.data,
-                               .disk = core.disk,
-                               .clock = core.clock,
-                               .storage = data->storage(),
-                               .source = data->source(),
-                               .fetcher = data->fetcher(),
-                               .scheduler = cluster->scheduler(),
-                               .parents = cluster->parents(),
-                               .metrics = core.metrics});
+  TaskManagerOptions options =
+      TaskOptions(core.config, core.host, core.log, data->prefetch_limit());
+  options.blocked = [&policy = cluster->policy()](const DownloadRequest& request) {
+    return policy.Blocks(request);
+  };
+  tasks = TaskManager::Create(std::move(options), {.io = core.io.executor(),
+                                                   .data = core.data,
+                                                   .disk = core.disk,
+                                                   .clock = core.clock,
+                                                   .storage = data->storage(),
+                                                   .source = data->source(),
+                                                   .fetcher = data->fetcher(),
+                                                   .scheduler = cluster->scheduler(),
+                                                   .parents = cluster->parents(),
+                                                   .metrics = core.metrics});
   stops.emplace_back([this](auto) { return tasks->Stop(); });
 
   gc = std::make_unique<GarbageCollector>(

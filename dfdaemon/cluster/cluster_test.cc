@@ -118,13 +118,12 @@ TEST_F(SchedulersTest, AnnouncesToAllAndReportsTheFirstError) {
 // A source that answers what the test put there.
 class ScriptedSource final : public SchedulerSource {
  public:
-  explicit ScriptedSource(absl::StatusOr<std::vector<SchedulerEndpoint>>& answer)
-      : answer_(answer) {}
-  Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List() override { co_return answer_; }
+  explicit ScriptedSource(absl::StatusOr<ListedSchedulers>& answer) : answer_(answer) {}
+  Awaitable<absl::StatusOr<ListedSchedulers>> List() override { co_return answer_; }
   [[nodiscard]] std::string name() const override { return "the script"; }
 
  private:
-  absl::StatusOr<std::vector<SchedulerEndpoint>>& answer_;
+  absl::StatusOr<ListedSchedulers>& answer_;
 };
 
 class RefresherTest : public SchedulersTest {
@@ -135,17 +134,17 @@ class RefresherTest : public SchedulersTest {
     options.cache_path = dir_.File("schedulers.json");
     return std::make_unique<SchedulerRefresher>(io_.executor(), std::move(options),
                                                 std::make_unique<ScriptedSource>(answer_),
-                                                channels_, directory_, disk_);
+                                                channels_, directory_, policy_, disk_);
   }
 
   BlockingPool disk_{1};
   TempDir dir_;
-  absl::StatusOr<std::vector<SchedulerEndpoint>> answer_ =
-      absl::UnavailableError("manager is away");
+  DownloadPolicy policy_;
+  absl::StatusOr<ListedSchedulers> answer_ = absl::UnavailableError("manager is away");
 };
 
 TEST_F(RefresherTest, LeavesOutWhoDoesNotAnswerAHealthCheck) {
-  answer_ = std::vector{Dead(), Live()};
+  answer_ = ListedSchedulers{{Dead(), Live()}, {}, {}};
   const auto refresher = Make();
   EXPECT_THAT(Refresh(*refresher), IsOk());
   EXPECT_THAT(directory_.current()->endpoints(), ElementsAre(Live()));
@@ -153,7 +152,7 @@ TEST_F(RefresherTest, LeavesOutWhoDoesNotAnswerAHealthCheck) {
 }
 
 TEST_F(RefresherTest, GoesOnWithTheLastListWhenTheSourceIsAway) {
-  answer_ = std::vector{Live()};
+  answer_ = ListedSchedulers{{Live()}, {}, {}};
   const auto refresher = Make();
   EXPECT_THAT(Refresh(*refresher), IsOk());
   Know({});
@@ -164,7 +163,7 @@ TEST_F(RefresherTest, GoesOnWithTheLastListWhenTheSourceIsAway) {
 }
 
 TEST_F(RefresherTest, RemembersTheListOverARestart) {
-  answer_ = std::vector{Live()};
+  answer_ = ListedSchedulers{{Live()}, {}, {}};
   const auto before = Make();
   EXPECT_THAT(Refresh(*before), IsOk());
   Run(before->Stop());
@@ -176,9 +175,50 @@ TEST_F(RefresherTest, RemembersTheListOverARestart) {
   Run(after->Stop());
 }
 
+TEST_F(RefresherTest, EnforcesTheBlockListOfItsClusterOverARestart) {
+  const DownloadBlockList blocked{{"app"}, {}, {}, {}};
+  answer_ =
+      ListedSchedulers{{Live()}, {{Live().cluster_id, blocked}, {9, {{"x"}, {}, {}, {}}}}, {}};
+  const auto before = Make();
+  EXPECT_THAT(Refresh(*before), IsOk());
+  EXPECT_EQ(policy_.list(), blocked);
+  Run(before->Stop());
+  (void)policy_.Replace({});
+  answer_ = absl::UnavailableError("manager is away");
+  const auto after = Make();
+  EXPECT_THAT(Refresh(*after), IsOk());
+  EXPECT_EQ(policy_.list(), blocked);
+  answer_ = ListedSchedulers{{Live()}, {}, {}};
+  EXPECT_THAT(Refresh(*after), IsOk());
+  EXPECT_TRUE(policy_.list().empty());
+  Run(after->Stop());
+}
+
+TEST_F(RefresherTest, EnforcesTheBlockListWithoutASchedulerToo) {
+  answer_ = ListedSchedulers{{Dead()}, {{Dead().cluster_id, {{"app"}, {}, {}, {}}}}, {}};
+  const auto refresher = Make();
+  EXPECT_FALSE(Refresh(*refresher).ok());
+  EXPECT_FALSE(policy_.list().empty());
+  Run(refresher->Stop());
+}
+
+TEST_F(RefresherTest, EnforcesTheBlockListOfAFileWhoseSchedulersCannotBeFound) {
+  answer_ = ListedSchedulers{{}, {{0, {{"app"}, {}, {}, {}}}}, "no such host"};
+  const auto refresher = Make();
+  EXPECT_EQ(Refresh(*refresher).message(), "the script: no such host");
+  EXPECT_FALSE(policy_.list().empty());
+  answer_ = ListedSchedulers{{Live()}, {}, {}};
+  EXPECT_THAT(Refresh(*refresher), IsOk());
+  EXPECT_TRUE(policy_.list().empty());
+  answer_ = ListedSchedulers{{}, {{Live().cluster_id, {{"app"}, {}, {}, {}}}}, "no such host"};
+  EXPECT_THAT(Refresh(*refresher), IsOk()) << "the scheduler that was known before";
+  EXPECT_FALSE(policy_.list().empty());
+  Run(refresher->Stop());
+}
+
 TEST_F(RefresherTest, KeepsTheSchedulersInUseWhenNoneIsHealthy) {
   Know({Live()});
-  answer_ = std::vector{Dead()};
+  answer_ = ListedSchedulers{{Dead()}, {}, {}};
   const auto refresher = Make();
   const absl::Status status = Refresh(*refresher);
   EXPECT_THAT(std::string(status.message()), HasSubstr("available schedulers not found"));
@@ -189,7 +229,7 @@ TEST_F(RefresherTest, KeepsTheSchedulersInUseWhenNoneIsHealthy) {
 TEST_F(RefresherTest, TellsWhySchedulersAreUnknown) {
   const auto refresher = Make();
   EXPECT_EQ(Refresh(*refresher).message(), "the script: manager is away");
-  answer_ = std::vector<SchedulerEndpoint>();
+  answer_ = ListedSchedulers();
   EXPECT_EQ(Refresh(*refresher).message(), "the script knows no scheduler");
   EXPECT_THAT(directory_.current()->endpoints(), IsEmpty());
   Run(refresher->Stop());
@@ -201,11 +241,16 @@ TEST_F(SchedulersTest, AsksTheManagerAsWhatItIs) {
   good.set_ip("10.0.0.1");
   good.set_port(8002);
   good.set_scheduler_cluster_id(7);
+  good.mutable_scheduler_cluster()->set_client_config(
+      R"({"load_limit": 50, "block_list": {"task": {"download": {"urls": ["client"]}}}})");
+  good.mutable_scheduler_cluster()->set_seed_client_config(
+      R"({"block_list": {"task": {"download": {"urls": ["seed"]}}}})");
   manager_.answer.add_schedulers()->set_ip("10.0.0.2");  // Without a port.
   const auto source = MakeManagerSource(StrCat("127.0.0.1:", port()), {}, Host());
   const auto listed = Run(source->List());
   ASSERT_TRUE(listed.ok()) << listed.status();
-  EXPECT_THAT(*listed, ElementsAre(SchedulerEndpoint{"s1", "10.0.0.1", 8002, 7}));
+  EXPECT_THAT(listed->endpoints, ElementsAre(SchedulerEndpoint{"s1", "10.0.0.1", 8002, 7}));
+  EXPECT_THAT(listed->block_lists.at(7).urls, ElementsAre("seed"));
   const auto request = manager_.requests.all().front();
   EXPECT_EQ(request.source_type(), pb::manager::SEED_PEER_SOURCE);
   EXPECT_EQ(request.hostname(), "node");
@@ -213,18 +258,39 @@ TEST_F(SchedulersTest, AsksTheManagerAsWhatItIs) {
   EXPECT_EQ(request.scheduler_cluster_id(), 7U);
 }
 
+TEST_F(SchedulersTest, ABlockListThatCannotBeReadLeavesTheOldOneInForce) {
+  auto& scheduler = *manager_.answer.add_schedulers();
+  scheduler.set_ip("10.0.0.1");
+  scheduler.set_port(8002);
+  scheduler.set_scheduler_cluster_id(7);
+  auto& config = *scheduler.mutable_scheduler_cluster()->mutable_seed_client_config();
+  config = R"({"block_list": {"task": {"download": {"tags": ["t"]}}}})";
+  const auto source = MakeManagerSource(StrCat("127.0.0.1:", port()), {}, Host());
+  ASSERT_TRUE(Run(source->List()).ok());
+  config = R"({"block_list": {"task": {"download": {"tags": "t"}}}})";
+  const auto listed = Run(source->List());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_THAT(listed->problem, HasSubstr("cluster 7: block list: tags"));
+  EXPECT_THAT(listed->block_lists.at(7).tags, ElementsAre("t"));
+}
+
 TEST_F(SchedulersTest, TakesSchedulersFromAFileInItsOrder) {
   LocalSchedulers local;
   local.addrs = {"127.0.0.2:8002", "127.0.0.1:8003"};
+  local.block_list.tags = {"no"};
   const auto source = MakeLocalSource("file x", [&] { return local; });
   const auto listed = Run(source->List());
   ASSERT_TRUE(listed.ok()) << listed.status();
-  ASSERT_EQ(listed->size(), 2U);
-  EXPECT_EQ((*listed)[0].address(), "127.0.0.2:8002");
-  EXPECT_EQ((*listed)[1].address(), "127.0.0.1:8003");
+  ASSERT_EQ(listed->endpoints.size(), 2U);
+  EXPECT_EQ(listed->endpoints[0].address(), "127.0.0.2:8002");
+  EXPECT_EQ(listed->endpoints[1].address(), "127.0.0.1:8003");
+  EXPECT_THAT(listed->block_lists.at(0).tags, ElementsAre("no"));
   local.addrs = {"127.0.0.1"};
-  EXPECT_THAT(std::string(Run(source->List()).status().message()),
-              HasSubstr("'127.0.0.1' is not host:port"));
+  const auto without = Run(source->List());
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_THAT(without->endpoints, IsEmpty());
+  EXPECT_THAT(without->problem, HasSubstr("'127.0.0.1' is not host:port"));
+  EXPECT_THAT(without->block_lists.at(0).tags, ElementsAre("no"));
 }
 
 TEST(ManagerAddressTest, NeedsASchemeAndKnowsThePort) {

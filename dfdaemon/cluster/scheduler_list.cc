@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/numbers.h"
 #include "common/base/strings.h"
 
 namespace dragonfly::dfdaemon {
@@ -68,16 +69,19 @@ absl::StatusOr<SchedulerEndpoint> SchedulerSet::Pick(const TaskId& task) const {
   return endpoints_[*index];
 }
 
-absl::Status SaveSchedulerList(const std::string& path,
-                               std::span<const SchedulerEndpoint> endpoints) {
+absl::Status SaveSchedulerList(const std::string& path, const ListedSchedulers& listed) {
   auto list = nlohmann::json::array();
-  for (const auto& endpoint : endpoints) {
+  for (const auto& endpoint : listed.endpoints) {
     list.push_back({{"hostname", endpoint.hostname},
                     {"ip", endpoint.ip},
                     {"port", endpoint.port},
                     {"cluster_id", endpoint.cluster_id}});
   }
-  const nlohmann::json document = {{"schedulers", list}};
+  auto block_lists = nlohmann::json::object();
+  for (const auto& [cluster_id, blocked] : listed.block_lists) {
+    block_lists[std::to_string(cluster_id)] = WriteBlockList(blocked);
+  }
+  const nlohmann::json document = {{"schedulers", list}, {"block_lists", block_lists}};
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   const std::string temporary = path + ".new";
@@ -90,7 +94,7 @@ absl::Status SaveSchedulerList(const std::string& path,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<SchedulerEndpoint>> LoadSchedulerList(const std::string& path) {
+absl::StatusOr<ListedSchedulers> LoadSchedulerList(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) return absl::NotFoundError(StrCat("read ", path, ": ", error.message()));
@@ -105,7 +109,7 @@ absl::StatusOr<std::vector<SchedulerEndpoint>> LoadSchedulerList(const std::stri
       !document["schedulers"].is_array()) {
     return damaged();
   }
-  std::vector<SchedulerEndpoint> endpoints;
+  ListedSchedulers listed;
   for (const auto& entry : document["schedulers"]) {
     if (!entry.is_object() || !entry.contains("ip") || !entry["ip"].is_string() ||
         !entry.contains("port") || !entry["port"].is_number_unsigned() ||
@@ -121,9 +125,18 @@ absl::StatusOr<std::vector<SchedulerEndpoint>> LoadSchedulerList(const std::stri
     if (entry.contains("cluster_id") && entry["cluster_id"].is_number_unsigned()) {
       endpoint.cluster_id = entry["cluster_id"].get<std::uint64_t>();
     }
-    endpoints.push_back(std::move(endpoint));
+    listed.endpoints.push_back(std::move(endpoint));
   }
-  return endpoints;
+  const auto block_lists = document.find("block_lists");
+  if (block_lists == document.end() || !block_lists->is_object()) return listed;
+  for (const auto& [cluster, text] : block_lists->items()) {
+    std::uint64_t cluster_id = 0;
+    if (!absl::SimpleAtoi(cluster, &cluster_id) || !text.is_string()) return damaged();
+    auto blocked = ReadBlockList(text.get_ref<const std::string&>());
+    if (!blocked.ok()) return damaged();
+    listed.block_lists[cluster_id] = *std::move(blocked);
+  }
+  return listed;
 }
 
 }  // namespace dragonfly::dfdaemon

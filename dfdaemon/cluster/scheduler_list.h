@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/types.h"
 #include "common/hashring/hash_ring.h"
+#include "dfdaemon/cluster/block_list.h"
 
 namespace dragonfly::dfdaemon {
 
@@ -24,6 +25,17 @@ struct SchedulerEndpoint {
   [[nodiscard]] std::string address() const;
 
   friend bool operator==(const SchedulerEndpoint&, const SchedulerEndpoint&) = default;
+};
+
+/// What a source says of the schedulers.
+struct ListedSchedulers {
+  std::vector<SchedulerEndpoint> endpoints;
+  BlockLists block_lists;
+  /// What could not be understood or found, for a warning; may be empty. With it and without
+  /// endpoints only the block lists count.
+  std::string problem;
+
+  friend bool operator==(const ListedSchedulers&, const ListedSchedulers&) = default;
 };
 
 /// Keeps the healthy ones, in order; after the first of them only those of the same cluster.
@@ -51,8 +63,7 @@ class SchedulerSet {
 /// The last known list on disk, so that a daemon that restarts while the manager is away still
 /// knows its schedulers. Both block; errors name the path. Load: NotFound when there is no file,
 /// InvalidArgument when it is damaged.
-absl::Status SaveSchedulerList(const std::string& path,
-                               std::span<const SchedulerEndpoint> endpoints);
-absl::StatusOr<std::vector<SchedulerEndpoint>> LoadSchedulerList(const std::string& path);
+absl::Status SaveSchedulerList(const std::string& path, const ListedSchedulers& listed);
+absl::StatusOr<ListedSchedulers> LoadSchedulerList(const std::string& path);
 
 }  // namespace dragonfly::dfdaemon

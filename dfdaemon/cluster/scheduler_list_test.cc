@@ -89,14 +89,17 @@ TEST_F(SchedulerListFileTest, IsNotFoundWhenAbsent) {
 TEST_F(SchedulerListFileTest, IsRefusedWhenDamaged) {
   for (const char* text : {"", "{", "[]", R"({"schedulers":3})", R"({"schedulers":[{"ip":1}]})",
                            R"({"schedulers":[{"ip":"1.2.3.4","port":70000}]})",
-                           R"({"schedulers":[{"ip":"1.2.3.4","port":-1}]})"}) {
+                           R"({"schedulers":[{"ip":"1.2.3.4","port":-1}]})",
+                           R"({"schedulers":[],"block_lists":{"x":"{}"}})",
+                           R"({"schedulers":[],"block_lists":{"1":"{"}})"}) {
     Write(text);
     EXPECT_EQ(LoadSchedulerList(path_).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }
 
 TEST_F(SchedulerListFileTest, ComesBackAsItWasSaved) {
-  const std::vector<SchedulerEndpoint> saved = {At("10.0.0.1", 7), At("2001:db8::1", 7)};
+  const ListedSchedulers saved{
+      {At("10.0.0.1", 7), At("2001:db8::1", 7)}, {{7, {{"app"}, {"url"}, {"tag"}, {3}}}}, {}};
   ASSERT_TRUE(SaveSchedulerList(path_, saved).ok());
   ASSERT_TRUE(SaveSchedulerList(path_, saved).ok());  // Over the older file.
   const auto loaded = LoadSchedulerList(path_);

@@ -34,12 +34,13 @@ SchedulerRefresher::SchedulerRefresher(asio::any_io_executor executor,
                                        SchedulerRefresherOptions options,
                                        std::unique_ptr<SchedulerSource> source,
                                        rpc::ChannelPool& channels, SchedulerDirectory& directory,
-                                       BlockingPool& disk)
+                                       DownloadPolicy& policy, BlockingPool& disk)
     : executor_(executor),
       options_(std::move(options)),
       source_(std::move(source)),
       channels_(channels),
       directory_(directory),
+      policy_(policy),
       disk_(disk),
       group_(executor) {}
 
@@ -71,10 +72,13 @@ Awaitable<> SchedulerRefresher::Run() {
   }
 }
 
-Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> SchedulerRefresher::List() {
+Awaitable<absl::StatusOr<ListedSchedulers>> SchedulerRefresher::List() {
   auto listed = co_await source_->List();
-  if (listed.ok()) {
-    if (*listed != remembered_ && !listed->empty() && !options_.cache_path.empty()) {
+  std::string trouble(listed.ok() ? listed->problem : listed.status().message());
+  if (listed.ok() && (!listed->endpoints.empty() || trouble.empty())) {
+    if (!trouble.empty() && options_.warn) options_.warn(StrCat(source_->name(), ": ", trouble));
+    listed->problem.clear();
+    if (*listed != remembered_ && !listed->endpoints.empty() && !options_.cache_path.empty()) {
       auto save = [path = options_.cache_path, list = *listed] {
         return SaveSchedulerList(path, list);
       };
@@ -86,38 +90,55 @@ Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> SchedulerRefresher::Li
     remembered_ = *listed;
     co_return std::move(listed);
   }
-  if (remembered_.empty() && !cache_read_ && !options_.cache_path.empty()) {
+  if (remembered_.endpoints.empty() && !cache_read_ && !options_.cache_path.empty()) {
     cache_read_ = true;
     auto load = [path = options_.cache_path] { return LoadSchedulerList(path); };
     auto cached = co_await disk_.Run(std::move(load));
     if (cached.ok()) remembered_ = *std::move(cached);
   }
-  if (remembered_.empty()) {
-    co_return absl::UnavailableError(StrCat(source_->name(), ": ", listed.status().message()));
+  if (listed.ok()) remembered_.block_lists = std::move(listed->block_lists);
+  if (remembered_.endpoints.empty()) {
+    if (listed.ok()) Enforce(remembered_, 0);
+    co_return absl::UnavailableError(StrCat(source_->name(), ": ", trouble));
   }
   if (options_.warn) {
-    options_.warn(StrCat(source_->name(), ": ", listed.status().message(),
-                         "; going on with the last known schedulers"));
+    options_.warn(
+        StrCat(source_->name(), ": ", trouble, "; going on with the last known schedulers"));
   }
   co_return remembered_;
 }
 
 Awaitable<absl::Status> SchedulerRefresher::Refresh() {
-  CO_ASSIGN_OR_RETURN(std::vector<SchedulerEndpoint> listed, co_await List());
-  if (listed.empty()) {
+  CO_ASSIGN_OR_RETURN(const ListedSchedulers listed, co_await List());
+  if (listed.endpoints.empty()) {
     co_return absl::UnavailableError(StrCat(source_->name(), " knows no scheduler"));
   }
-  const std::vector<bool> healthy = co_await CheckAll(listed);
-  std::vector<SchedulerEndpoint> usable = SelectUsable(listed, healthy);
+  const std::vector<bool> healthy = co_await CheckAll(listed.endpoints);
+  std::vector<SchedulerEndpoint> usable = SelectUsable(listed.endpoints, healthy);
+  // Also without a scheduler: downloads go to the source then.
+  Enforce(listed, (usable.empty() ? listed.endpoints : usable).front().cluster_id);
   if (usable.empty()) {
     co_return absl::UnavailableError(
-        StrCat("available schedulers not found: none of ", Names(listed), " is healthy"));
+        StrCat("available schedulers not found: none of ", Names(listed.endpoints), " is healthy"));
   }
   if (options_.info && usable != directory_.current()->endpoints()) {
     options_.info(StrCat("schedulers in use: ", Names(usable)));
   }
   directory_.Replace(std::move(usable));
   co_return absl::OkStatus();
+}
+
+void SchedulerRefresher::Enforce(const ListedSchedulers& listed, std::uint64_t cluster_id) {
+  const auto found = listed.block_lists.find(cluster_id);
+  DownloadBlockList wanted;
+  if (found != listed.block_lists.end()) wanted = found->second;
+  if (wanted == policy_.list()) return;
+  if (options_.info) options_.info("the list of blocked downloads has changed");
+  for (const std::string& pattern : policy_.Replace(std::move(wanted))) {
+    if (options_.warn) {
+      options_.warn(StrCat("blocked url '", pattern, "' is no regular expression, left out"));
+    }
+  }
 }
 
 Awaitable<std::vector<bool>> SchedulerRefresher::CheckAll(

@@ -28,14 +28,15 @@ struct SchedulerRefresherOptions {
   std::function<void(const std::string& text)> info;
 };
 
-/// Keeps the directory up to date: asks the source, checks health, applies the rule of one cluster.
+/// Keeps the directory up to date: asks the source, checks health, applies the rule of one cluster,
+/// and the policy: what that cluster does not want to be downloaded.
 /// When the source does not answer, the last known list is checked instead; when no scheduler is
 /// healthy, the directory stays as it is. Runs on: the `io` executor.
 class SchedulerRefresher {
  public:
   SchedulerRefresher(asio::any_io_executor executor, SchedulerRefresherOptions options,
                      std::unique_ptr<SchedulerSource> source, rpc::ChannelPool& channels,
-                     SchedulerDirectory& directory, BlockingPool& disk);
+                     SchedulerDirectory& directory, DownloadPolicy& policy, BlockingPool& disk);
 
   /// One round. Unavailable when no scheduler is usable, with the reason.
   Awaitable<absl::Status> Refresh();
@@ -49,7 +50,8 @@ class SchedulerRefresher {
 
   Awaitable<> Run();
   /// The list to check, from the source or from what is remembered.
-  Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List();
+  Awaitable<absl::StatusOr<ListedSchedulers>> List();
+  void Enforce(const ListedSchedulers& listed, std::uint64_t cluster_id);
   Awaitable<std::vector<bool>> CheckAll(std::vector<SchedulerEndpoint> endpoints);
   Awaitable<> CheckOne(std::shared_ptr<Checks> checks, std::size_t index, std::string address);
 
@@ -58,9 +60,10 @@ class SchedulerRefresher {
   const std::unique_ptr<SchedulerSource> source_;
   rpc::ChannelPool& channels_;
   SchedulerDirectory& directory_;
+  DownloadPolicy& policy_;
   BlockingPool& disk_;
 
-  std::vector<SchedulerEndpoint> remembered_;
+  ListedSchedulers remembered_;
   bool cache_read_ = false;
   TaskGroup group_;
 };

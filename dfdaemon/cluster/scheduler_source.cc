@@ -29,7 +29,7 @@ class ManagerSource final : public SchedulerSource {
   ManagerSource(std::string address, rpc::ChannelOptions channel, HostIdentity host)
       : address_(std::move(address)), options_(std::move(channel)), host_(std::move(host)) {}
 
-  Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List() override {
+  Awaitable<absl::StatusOr<ListedSchedulers>> List() override {
     if (channel_ == nullptr) {
       auto channel = rpc::Connect(address_, options_);
       if (!channel.ok()) co_return Annotate(channel.status(), "connect to manager");
@@ -40,14 +40,26 @@ class ManagerSource final : public SchedulerSource {
     auto response = co_await rpc::Unary(*stub->async(), &Stub::async::ListSchedulers, Request(),
                                         kManagerTimeout);
     if (!response.ok()) co_return Annotate(response.status(), "list schedulers");
-    std::vector<SchedulerEndpoint> endpoints;
+    ListedSchedulers listed;
     for (const auto& scheduler : response->schedulers()) {
       if (scheduler.port() <= 0 || scheduler.port() > 65535) continue;
-      endpoints.push_back({scheduler.hostname(), scheduler.ip(),
-                           static_cast<std::uint16_t>(scheduler.port()),
-                           scheduler.scheduler_cluster_id()});
+      const std::uint64_t cluster_id = scheduler.scheduler_cluster_id();
+      listed.endpoints.push_back({scheduler.hostname(), scheduler.ip(),
+                                  static_cast<std::uint16_t>(scheduler.port()), cluster_id});
+      const auto& cluster = scheduler.scheduler_cluster();
+      auto blocked =
+          ReadBlockList(host_.is_seed ? cluster.seed_client_config() : cluster.client_config());
+      if (!blocked.ok()) {
+        listed.problem = StrCat("cluster ", cluster_id, ": ", blocked.status().message());
+        // A slip of the pen must not allow what was forbidden.
+        const auto known = block_lists_.find(cluster_id);
+        if (known != block_lists_.end()) listed.block_lists.insert(*known);
+      } else if (!blocked->empty()) {
+        listed.block_lists[cluster_id] = *std::move(blocked);
+      }
     }
-    co_return endpoints;
+    block_lists_ = listed.block_lists;
+    co_return listed;
   }
 
   [[nodiscard]] std::string name() const override { return StrCat("manager ", address_); }
@@ -71,6 +83,7 @@ class ManagerSource final : public SchedulerSource {
   const rpc::ChannelOptions options_;
   const HostIdentity host_;
   std::shared_ptr<grpc::Channel> channel_;
+  BlockLists block_lists_;  // Of the last answer.
 };
 
 class LocalSource final : public SchedulerSource {
@@ -78,11 +91,12 @@ class LocalSource final : public SchedulerSource {
   LocalSource(std::string name, std::function<absl::StatusOr<LocalSchedulers>()> load)
       : name_(std::move(name)), load_(std::move(load)) {}
 
-  Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List() override {
+  Awaitable<absl::StatusOr<ListedSchedulers>> List() override {
     CO_ASSIGN_OR_RETURN(const LocalSchedulers local, load_());
     std::vector<std::string> names = local.addrs;
     if (names.empty()) names.push_back(local.addr);
-    std::vector<SchedulerEndpoint> endpoints;
+    ListedSchedulers listed;
+    if (!local.block_list.empty()) listed.block_lists[0] = local.block_list;
     absl::Status last;
     for (const std::string& text : names) {
       auto resolved = co_await WithTimeout(Resolve(text), kResolveTimeout, "resolve scheduler");
@@ -90,10 +104,11 @@ class LocalSource final : public SchedulerSource {
         last = resolved.status();
         continue;
       }
-      endpoints.insert(endpoints.end(), resolved->begin(), resolved->end());
+      listed.endpoints.insert(listed.endpoints.end(), resolved->begin(), resolved->end());
     }
-    if (endpoints.empty() && !last.ok()) co_return last;
-    co_return endpoints;
+    // What is blocked is known all the same.
+    if (listed.endpoints.empty() && !last.ok()) listed.problem = std::string(last.message());
+    co_return listed;
   }
 
   [[nodiscard]] std::string name() const override { return name_; }

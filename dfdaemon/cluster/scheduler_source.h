@@ -18,8 +18,8 @@ namespace dragonfly::dfdaemon {
 class SchedulerSource {
  public:
   virtual ~SchedulerSource() = default;
-  /// All schedulers that may serve this host, healthy or not.
-  virtual Awaitable<absl::StatusOr<std::vector<SchedulerEndpoint>>> List() = 0;
+  /// All schedulers that may serve this host, healthy or not, and what their clusters block.
+  virtual Awaitable<absl::StatusOr<ListedSchedulers>> List() = 0;
   /// For messages: "manager 10.0.0.1:65003", "file /etc/dragonfly/dynconfig.yaml".
   [[nodiscard]] virtual std::string name() const = 0;
 };
@@ -38,6 +38,7 @@ struct LocalSchedulers {
   std::string addr = "dragonfly-scheduler:8002";
   /// When not empty, these instead of `addr`.
   std::vector<std::string> addrs;
+  DownloadBlockList block_list;
 };
 
 /// Reads the file by `load` at every refresh and resolves names: IPv4 when a name has it, sorted.

@@ -202,6 +202,25 @@ TEST(DynconfigTest, IsMadeWithDefaultsWhenThereIsNone) {
   EXPECT_THAT(ReadFile(path), IsOkAndHolds(HasSubstr("dragonfly-scheduler:8002")));
 }
 
+TEST(DynconfigTest, NamesWhatMustNotBeDownloaded) {
+  const TempDir dir;
+  WriteFile(dir.File("d.yaml"), R"(
+scheduler: {addr: "s:8002"}
+clientConfig:
+  blockList:
+    task: {download: {applications: [a], urls: ["^http://x"], tags: [t], priorities: [1, 2]}}
+    persistentTask: {upload: {applications: [b]}}
+seedClientConfig: {blockList: {task: {download: {tags: [s]}}}}
+)");
+  const auto loaded = LoadDynconfig(dir.File("d.yaml"));
+  ASSERT_THAT(loaded, IsOk());
+  EXPECT_THAT(loaded->blocked.applications, ElementsAre("a"));
+  EXPECT_THAT(loaded->blocked.urls, ElementsAre("^http://x"));
+  EXPECT_THAT(loaded->blocked.tags, ElementsAre("t"));
+  EXPECT_THAT(loaded->blocked.priorities, ElementsAre(1, 2));
+  EXPECT_THAT(loaded->blocked_for_seeds.tags, ElementsAre("s"));
+}
+
 TEST(DynconfigTest, NamesItsSchedulers) {
   const TempDir dir;
   WriteFile(dir.File("d.yaml"), R"({"scheduler": {"addrs": ["10.0.0.1:8002", "s2:8002"]}})");

@@ -72,10 +72,22 @@ void FillListener(std::string& ip, const Config& config) {
   if (ip.empty()) ip = config.enable_ipv6 ? "::" : "0.0.0.0";
 }
 
+ConfigTable<BlockedDownloads> BlockedKeys() {
+  ConfigTable<BlockedDownloads> table;
+  table.Field("applications", &BlockedDownloads::applications, ListOf{Text{}})
+      .Field("urls", &BlockedDownloads::urls, ListOf{Text{}})
+      .Field("tags", &BlockedDownloads::tags, ListOf{Text{}})
+      .Field("priorities", &BlockedDownloads::priorities, ListOf{Number{}});
+  return table;
+}
+
 ConfigTable<Dynconfig> DynconfigKeys() {
   ConfigTable<Dynconfig> table;
   table.Field("scheduler.addr", &Dynconfig::scheduler_addr, Text{})
-      .Field("scheduler.addrs", &Dynconfig::scheduler_addrs, ListOf{Text{}});
+      .Field("scheduler.addrs", &Dynconfig::scheduler_addrs, ListOf{Text{}})
+      .Fields("clientConfig.blockList.task.download", &Dynconfig::blocked, BlockedKeys())
+      .Fields("seedClientConfig.blockList.task.download", &Dynconfig::blocked_for_seeds,
+              BlockedKeys());
   return table;
 }
 

@@ -45,10 +45,21 @@ struct LocalNames {
 /// FailedPrecondition when host.ip is needed and the machine has no address.
 absl::Status FillFromHost(const LocalNames& names, Config& config);
 
+/// What must not be downloaded: applications, tags and priorities by name, URLs by regular
+/// expression.
+struct BlockedDownloads {
+  std::vector<std::string> applications;
+  std::vector<std::string> urls;
+  std::vector<std::string> tags;
+  std::vector<std::int64_t> priorities;
+};
+
 /// The file that names the schedulers of a daemon without a manager.
 struct Dynconfig {
   std::string scheduler_addr = "dragonfly-scheduler:8002";
   std::vector<std::string> scheduler_addrs;
+  BlockedDownloads blocked;
+  BlockedDownloads blocked_for_seeds;
 };
 
 /// Reads the file; blocks. A file that is not there is made, with the defaults. Errors name it.

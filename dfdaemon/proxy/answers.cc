@@ -54,6 +54,8 @@ HttpResponse TaskErrorAnswer(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
       return ErrorAnswer(500, ErrorType::kProxy, Message(status));
+    case absl::StatusCode::kPermissionDenied:
+      return ErrorAnswer(403, ErrorType::kProxy, Message(status));
     case absl::StatusCode::kDeadlineExceeded:
       return ErrorAnswer(504, ErrorType::kDfdaemon, Message(status));
     default:

@@ -83,6 +83,8 @@ struct DaemonMetrics::Families {
       : version(r, Name("version"), "1, with what this build is.",
                 {"git_version", "git_commit", "platform", "build_time"}),
         downloads(r, "download_task", "downloads asked for", kTaskLabels),
+        blocked(r, Name("download_task_blocked_total"),
+                "Counter of downloads that an operator blocks.", {"type"}),
         prefetches(r, "prefetch_task", "prefetches begun", kTaskLabels),
         running(r, Name("concurrent_download_task_total"), "Gauge of downloads that run.",
                 kTaskLabels),
@@ -124,6 +126,7 @@ struct DaemonMetrics::Families {
 
   LabeledGauge<4> version;
   Outcomes<4> downloads;
+  LabeledCounter<1> blocked;
   Outcomes<4> prefetches;
   LabeledGauge<4> running;
   LabeledHistogram<2> duration;
@@ -202,6 +205,10 @@ void DaemonMetrics::DownloadEnded(const TaskLabels& labels, const DownloadOutcom
     families_->duration.With(Number(labels.kind), StrCat(TaskSizeLevel(outcome.bytes)))
         .Observe(Millis(outcome.duration));
   }
+}
+
+void DaemonMetrics::DownloadBlocked(TaskKind kind) {
+  families_->blocked.With(Number(kind)).Increment();
 }
 
 void DaemonMetrics::PrefetchStarted(const TaskLabels& labels) {

@@ -40,6 +40,7 @@ class DaemonMetrics final : public RpcMetrics,
 
   void DownloadStarted(const TaskLabels& labels) override;
   void DownloadEnded(const TaskLabels& labels, const DownloadOutcome& outcome) override;
+  void DownloadBlocked(TaskKind kind) override;
   void PrefetchStarted(const TaskLabels& labels) override;
   void PrefetchFailed(const TaskLabels& labels) override;
   void PieceDownloaded(TrafficType type, TaskKind kind, std::uint64_t bytes) override;

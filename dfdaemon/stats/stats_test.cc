@@ -47,6 +47,7 @@ void UseEverything(DaemonMetrics& metrics) {
   metrics.DownloadEnded(Labels(), {.result = DownloadOutcome::Result::kSucceeded});
   metrics.DownloadStarted(Labels());
   metrics.DownloadEnded(Labels(), {.result = DownloadOutcome::Result::kFailed});
+  metrics.DownloadBlocked(TaskKind::kStandard);
   metrics.PrefetchStarted(Labels());
   metrics.PrefetchFailed(Labels());
   metrics.PieceDownloaded(TrafficType::kRemotePeer, TaskKind::kStandard, 1);

@@ -47,6 +47,18 @@ TEST_F(CallersTest, BadRequestsAreRefusedBeforeAnythingHappens) {
   EXPECT_EQ(source_.stats(), 0);
 }
 
+TEST_F(CallersTest, WhatIsBlockedIsNotEvenBegun) {
+  Close();
+  options.blocked = [](const DownloadRequest& request) { return request.tag == "blocked"; };
+  Open();
+  auto request = Request();
+  request.tag = "blocked";
+  EXPECT_THAT(Fetch(request).status, StatusIs(StatusCode::kPermissionDenied, "blocklist"));
+  EXPECT_EQ(source_.stats(), 0);
+  EXPECT_EQ(metrics_.Get("blocked"), 1U);
+  EXPECT_EQ(metrics_.Get("started"), 0U);
+}
+
 TEST_F(CallersTest, ARangeOutsideTheContentIsRefusedAndDoesNotFailTheTask) {
   auto request = Request();
   request.request_headers = {{"range", "bytes=20000-"}};

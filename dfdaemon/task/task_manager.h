@@ -65,6 +65,8 @@ struct TaskManagerOptions {
   std::chrono::milliseconds collected_piece_timeout{360'000};
   std::chrono::milliseconds write_piece_timeout{360'000};
   std::chrono::milliseconds schedule_timeout{3 * 3600 * 1000};
+  /// Whether an operator does not want this to be downloaded; absent = never.
+  std::function<bool(const DownloadRequest& request)> blocked;
   /// Waits until so many bytes may be fetched for prefetching; absent = no limit of its own.
   std::function<Awaitable<>(std::uint64_t bytes)> acquire_prefetch;
   /// Folder for contents whose length the source does not tell: they are read into a file without a
@@ -97,8 +99,9 @@ class TaskManager {
   /// Task id of a request; InvalidArgument when it cannot be computed.
   [[nodiscard]] virtual absl::StatusOr<TaskId> IdOf(const DownloadRequest& request) const = 0;
 
-  /// Prepares the download: id, stat of the source unless the task is known, content file, hard link
-  /// of the output path. The pieces then arrive through the result.
+  /// Prepares the download: id, stat of the source unless the task is known, content file, hard
+  /// link of the output path. The pieces then arrive through the result. PermissionDenied when the
+  /// options say that the request is blocked.
   virtual Awaitable<absl::StatusOr<std::unique_ptr<Download>>> Start(DownloadRequest request) = 0;
 
   /// Removes the task from this node and tells the scheduler. NotFound.

@@ -54,7 +54,8 @@ std::unique_ptr<TaskManager> TaskManager::Create(TaskManagerOptions options, Col
 TaskManagerImpl::TaskManagerImpl(TaskManagerOptions options, Collaborators with)
     : env_{std::move(options), with,      ParentBlocklist(), Downlink(kMostPiecesAtOnce),
            DigestCache(),      Random(0), TaskGroup(with.io)},
-      preparation_(env_) {
+      preparation_(env_),
+      blocked_log_(env_.options.log) {
   env_.random = env_.options.random_seed ? Random(*env_.options.random_seed) : Random::FromSystem();
 }
 
@@ -73,6 +74,11 @@ Awaitable<absl::StatusOr<std::unique_ptr<Download>>> TaskManagerImpl::Start(
   const SteadyTime started = env_.with.clock.Now();
   const std::string url = RedactUrl(request.url);
   TaskMetrics& metrics = env_.with.metrics;
+  if (env_.options.blocked && env_.options.blocked(request)) {
+    metrics.DownloadBlocked(request.kind);
+    blocked_log_.Warn("download task blocked", {{"url", url}});
+    co_return absl::PermissionDeniedError("download rejected by blocklist policy");
+  }
   metrics.DownloadStarted(labels);
   // Also when the caller goes away while this waits.
   struct Uncounted {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/log/limited_logger.h"
 #include "dfdaemon/task/caller.h"
 #include "dfdaemon/task/driver.h"
 #include "dfdaemon/task/preparation.h"
@@ -44,6 +45,7 @@ class TaskManagerImpl final : public TaskManager {
   TaskEnv env_;
   Preparation preparation_;
   absl::flat_hash_map<Key, std::shared_ptr<Driver>> drivers_;
+  LimitedLogger blocked_log_;
   bool stopping_ = false;
 };
 

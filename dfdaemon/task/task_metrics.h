@@ -36,6 +36,9 @@ class TaskMetrics {
   /// with the size level of `outcome.bytes`; kCallerLeft is neither.
   virtual void DownloadEnded(const TaskLabels& labels, const DownloadOutcome& outcome) = 0;
 
+  /// download_task_blocked_total{type} + 1: one that was not even begun.
+  virtual void DownloadBlocked(TaskKind kind) = 0;
+
   /// prefetch_task_total + 1. A prefetch counts as a download too.
   virtual void PrefetchStarted(const TaskLabels& labels) = 0;
   /// prefetch_task_failure_total + 1.
@@ -50,6 +53,7 @@ class NullTaskMetrics final : public TaskMetrics {
  public:
   void DownloadStarted(const TaskLabels& /*labels*/) override {}
   void DownloadEnded(const TaskLabels& /*labels*/, const DownloadOutcome& /*outcome*/) override {}
+  void DownloadBlocked(TaskKind /*kind*/) override {}
   void PrefetchStarted(const TaskLabels& /*labels*/) override {}
   void PrefetchFailed(const TaskLabels& /*labels*/) override {}
   void PieceDownloaded(TrafficType /*type*/, TaskKind /*kind*/, std::uint64_t /*bytes*/) override {}

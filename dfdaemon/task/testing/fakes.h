@@ -167,12 +167,13 @@ class CountingTaskMetrics final : public TaskMetrics {
  public:
   void DownloadStarted(const TaskLabels& labels) override;
   void DownloadEnded(const TaskLabels& labels, const DownloadOutcome& outcome) override;
+  void DownloadBlocked(TaskKind /*kind*/) override { Add("blocked"); }
   void PrefetchStarted(const TaskLabels& labels) override;
   void PrefetchFailed(const TaskLabels& labels) override;
   void PieceDownloaded(TrafficType type, TaskKind kind, std::uint64_t bytes) override;
 
-  /// `started`, `succeeded`, `failed`, `left`, `prefetch`, `prefetch_failed`, `source_bytes`,
-  /// `peer_bytes`, `local_bytes`.
+  /// `started`, `succeeded`, `failed`, `left`, `blocked`, `prefetch`, `prefetch_failed`,
+  /// `source_bytes`, `peer_bytes`, `local_bytes`.
   [[nodiscard]] std::uint64_t Get(const std::string& name) const;
 
  private:
