@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/status_macros.h"
 #include "common/base/strings.h"
 #include "common/digest/digest.h"
 #include "dfdaemon/cluster/conversions.h"
@@ -125,11 +126,14 @@ Awaitable<absl::Status> ServeDownloadPiece(const ServiceDeps& deps, rpc::ServerC
   auto share = co_await deps.content.Take(record->length);
   if (!share.ok()) co_return share.status();
   call.KeepUntilEnded(*std::move(share));
-  auto read = [task, offset = record->offset,
+  auto read = [task, number = record->number, offset = record->offset,
                length = record->length]() -> absl::StatusOr<std::string> {
+    // Damaged bytes are dropped here, as for children that use Vortex.
+    if (!task->Intact()) RETURN_IF_ERROR(task->VerifyPiece(number));
     return ReadFileRegion(task->content_fd(), offset, length);
   };
   auto content = co_await deps.disk.Run(std::move(read));
+  if (absl::IsDataLoss(content.status())) co_return absl::NotFoundError("piece metadata not found");
   if (!content.ok()) co_return content.status();
   auto& piece = *response.mutable_piece();
   ToProto(*record, piece);

@@ -1,3 +1,6 @@
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
@@ -340,6 +343,24 @@ TEST_F(ServicesTest, GivesAPieceToChildrenThatKnowNoVortex) {
   EXPECT_EQ(piece->piece().offset(), 200U);
   EXPECT_EQ(piece->digest(), PieceMetadataDigest(2, 200, 4, piece->piece().digest()));
   EXPECT_EQ(upload_bytes_, 4U) << "uploads are limited";
+}
+
+TEST_F(ServicesTest, APieceWhoseBytesWereChangedIsDroppedAndNotSent) {
+  const auto task = MakeTask(kId, Content());
+  for (const PieceNumber number : {0U, 1U, 2U}) WritePiece(*task, number);
+  const std::filesystem::path path = task->content_path();
+  std::fstream(path, std::ios::in | std::ios::out).seekp(100).write("?", 1);
+  // Also where the file system counts time in ticks.
+  std::filesystem::last_write_time(
+      path, std::filesystem::last_write_time(path) + std::chrono::seconds(5));
+  pb::dfdaemon::DownloadPieceRequest request;
+  request.set_task_id(kId);
+  request.set_piece_number(1);
+  EXPECT_THAT(Run(Call(upload_stub_->async(), &UploadStub::async::DownloadPiece, request)),
+              StatusIs(absl::StatusCode::kNotFound, "piece metadata not found"));
+  EXPECT_FALSE(task->HasPiece(1));
+  request.set_piece_number(2);
+  EXPECT_THAT(Run(Call(upload_stub_->async(), &UploadStub::async::DownloadPiece, request)), IsOk());
 }
 
 TEST_F(ServicesTest, DescribesTasksOfThisNode) {
