@@ -256,5 +256,9 @@ TEST_F(DfgetOptionsTest, OutputFileAppearsOnlyWhenCommitted) {
   EXPECT_EQ(std::filesystem::file_size(path), 6U);
 }
 
+TEST_F(DfgetOptionsTest, AFileDoesNotTakeThePlaceOfADevice) {
+  EXPECT_TRUE(absl::IsInvalidArgument(OutputFile::Create("/dev/null").status()));
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon

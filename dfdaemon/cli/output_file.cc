@@ -28,6 +28,11 @@ absl::Status SystemError(std::string_view what, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<OutputFile> OutputFile::Create(std::string path) {
+  struct stat there{};
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    // It would be replaced by a file.
+    return absl::InvalidArgumentError(StrCat("output path ", path, " is not a regular file"));
+  }
   std::string temporary = StrCat(path, ".XXXXXX");
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return SystemError("create", path);

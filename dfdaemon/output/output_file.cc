@@ -66,18 +66,24 @@ std::string TemporaryName(const std::string& path) {
   return StrCat(FolderOf(path), "/.dragonfly-", ::getpid(), "-", counter.fetch_add(1), ".tmp");
 }
 
-enum class Present { kNothing, kContent, kOther, kFolder };
+enum class Present { kNothing, kContent, kOther, kFolder, kDevice, kPipe };
 
 Present LookAt(const std::string& path, const std::string& content_path) {
-  struct stat there {};
+  struct stat there{};
   if (::lstat(path.c_str(), &there) != 0) return Present::kNothing;
   if (S_ISDIR(there.st_mode)) return Present::kFolder;
-  struct stat content {};
+  if (S_ISCHR(there.st_mode) || S_ISBLK(there.st_mode)) return Present::kDevice;
+  if (S_ISFIFO(there.st_mode) || S_ISSOCK(there.st_mode)) return Present::kPipe;
+  struct stat content{};
   if (::stat(content_path.c_str(), &content) == 0 && content.st_dev == there.st_dev &&
       content.st_ino == there.st_ino) {
     return Present::kContent;
   }
   return Present::kOther;
+}
+
+absl::Status NoFile(const std::string& path) {
+  return absl::InternalError(StrCat("output path ", path, " is a folder, a pipe or a socket"));
 }
 
 // Gives the file `from` the name `path`: rename() replaces what is there in one step, and without
@@ -171,8 +177,8 @@ absl::Status Fill(const OutputContent& content, int out, const std::string& path
   return CopyBytes(content, out, path);
 }
 
-// The file has no name until it is complete, so that a killed process leaves nothing. Nothing when the
-// file system cannot do that.
+// The file has no name until it is complete, so that a killed process leaves nothing. Nothing when
+// the file system cannot do that.
 std::optional<absl::Status> PlaceUnnamed(const OutputRequest& request, const OutputContent& content,
                                          OutputMethod& method) {
   const Fd file(::open(FolderOf(request.path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kMode));
@@ -199,7 +205,8 @@ absl::Status PlaceNamed(const OutputRequest& request, const OutputContent& conte
                         OutputMethod& method) {
   for (int i = 0; i < kNameAttempts; ++i) {
     const std::string name = TemporaryName(request.path);
-    const Fd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
+    const Fd file(
+        ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
     if (!file.valid()) {
       if (errno == EEXIST) continue;
       return Failure(errno, "create", request.path);
@@ -211,6 +218,28 @@ absl::Status PlaceNamed(const OutputRequest& request, const OutputContent& conte
     return MoveIntoPlace(name, request);
   }
   return absl::InternalError(StrCat("create ", request.path, ": no free temporary name"));
+}
+
+// Only to learn why the content could not be opened.
+absl::Status NotOpen(const OutputRequest& request, const OutputContent& content) {
+  const Fd again(::open(content.path.c_str(), O_RDONLY | O_CLOEXEC));
+  return Failure(again.valid() ? EAGAIN : errno, StrCat("copy to ", request.path, ": open"),
+                 content.path);
+}
+
+// A device keeps its name: a file in the place of /dev/null would harm every program.
+bool MayWriteInto(const OutputRequest& request) {
+  return request.overwrite && !request.force_hard_link;
+}
+
+absl::Status WriteInto(const OutputRequest& request, const OutputContent& content,
+                       OutputMethod& method) {
+  if (request.is_range) return absl::OkStatus();
+  if (content.fd < 0) return NotOpen(request, content);
+  const Fd device(::open(request.path.c_str(), O_WRONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+  if (!device.valid()) return Failure(errno, "open", request.path);
+  method = OutputMethod::kCopy;
+  return CopyBytes(content, device.get(), request.path);
 }
 
 }  // namespace
@@ -239,14 +268,17 @@ absl::Status ValidateOutputPath(std::string_view path) {
 absl::Status CheckOutputBlocking(const OutputRequest& request, const std::string& content_path) {
   RETURN_IF_ERROR(ValidateOutputPath(request.path));
   const std::string folder = FolderOf(request.path);
-  struct stat info {};
+  struct stat info{};
   if (::stat(folder.c_str(), &info) != 0) return Failure(errno, "output folder", folder);
   if (!S_ISDIR(info.st_mode)) return Failure(ENOTDIR, "output folder", folder);
   switch (LookAt(request.path, content_path)) {
     case Present::kContent:
       return absl::OkStatus();
     case Present::kFolder:
-      return absl::InternalError(StrCat("output path ", request.path, " is a folder"));
+    case Present::kPipe:
+      return NoFile(request.path);
+    case Present::kDevice:
+      return MayWriteInto(request) ? absl::OkStatus() : Taken(request.path);
     case Present::kOther:
       if (!request.overwrite) return Taken(request.path);
       break;
@@ -276,7 +308,10 @@ absl::Status PlaceOutputBlocking(const OutputRequest& request, const OutputConte
     case Present::kContent:
       return absl::OkStatus();
     case Present::kFolder:
-      return absl::InternalError(StrCat("output path ", request.path, " is a folder"));
+    case Present::kPipe:
+      return NoFile(request.path);
+    case Present::kDevice:
+      return MayWriteInto(request) ? WriteInto(request, content, how) : Taken(request.path);
     case Present::kOther:
       if (!request.overwrite) return Taken(request.path);
       break;
@@ -290,12 +325,7 @@ absl::Status PlaceOutputBlocking(const OutputRequest& request, const OutputConte
   const int link_error = errno;
   if (request.force_hard_link) return Failure(link_error, "hard link to", request.path);
   if (request.is_range) return absl::OkStatus();
-  if (content.fd < 0) {
-    // Only to learn why.
-    const Fd again(::open(content.path.c_str(), O_RDONLY | O_CLOEXEC));
-    return Failure(again.valid() ? EAGAIN : errno, StrCat("copy to ", request.path, ": open"),
-                   content.path);
-  }
+  if (content.fd < 0) return NotOpen(request, content);
   if (const auto placed = PlaceUnnamed(request, content, how)) return *placed;
   return PlaceNamed(request, content, how);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -27,8 +28,8 @@ void WriteFile(const std::string& path, const std::string& text) {
 }
 
 bool SameFile(const std::string& a, const std::string& b) {
-  struct stat first {};
-  struct stat second {};
+  struct stat first{};
+  struct stat second{};
   return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
          first.st_ino == second.st_ino && first.st_dev == second.st_dev;
 }
@@ -122,14 +123,51 @@ TEST_F(OutputFileTest, OverwriteReplacesASymlinkAndNotItsTarget) {
   EXPECT_EQ(ReadFile(request_.path), text_);
 }
 
+TEST_F(OutputFileTest, APipeIsNeverReplaced) {
+  ASSERT_EQ(::mkfifo(request_.path.c_str(), 0600), 0);
+  request_.overwrite = true;
+  EXPECT_FALSE(CheckOutputBlocking(request_, content_.path).ok());
+  EXPECT_FALSE(Place().ok());
+  EXPECT_TRUE(fs::is_fifo(request_.path));
+}
+
+// Numbers of devices that every Linux has.
+class DeviceTest : public OutputFileTest {
+ protected:
+  bool MakeDevice(unsigned minor) {
+    return ::mknod(request_.path.c_str(), S_IFCHR | 0600, makedev(1, minor)) == 0 &&
+           ::access(request_.path.c_str(), W_OK) == 0 &&
+           std::ofstream(request_.path, std::ios::app).is_open();
+  }
+};
+
+TEST_F(DeviceTest, IsWrittenIntoAndStaysADevice) {
+  if (!MakeDevice(3)) GTEST_SKIP() << "may not make devices";  // null
+  EXPECT_TRUE(absl::IsAlreadyExists(CheckOutputBlocking(request_, content_.path)));
+  EXPECT_TRUE(absl::IsAlreadyExists(Place()));
+  request_.overwrite = true;
+  EXPECT_TRUE(CheckOutputBlocking(request_, content_.path).ok());
+  EXPECT_TRUE(Place().ok());
+  EXPECT_EQ(method_, OutputMethod::kCopy);
+  EXPECT_TRUE(fs::is_character_file(request_.path));
+  EXPECT_EQ(Entries(out_), 1U);
+}
+
+TEST_F(DeviceTest, ThatIsFullIsReportedAsNoSpace) {
+  if (!MakeDevice(7)) GTEST_SKIP() << "may not make devices";  // full
+  request_.overwrite = true;
+  EXPECT_TRUE(absl::IsResourceExhausted(Place()));
+  EXPECT_TRUE(fs::is_character_file(request_.path));
+}
+
 class OtherFileSystemTest : public OutputFileTest {
  protected:
   void SetUp() override {
     std::string pattern = std::string(kOtherFileSystem) + "/output-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) GTEST_SKIP() << "no " << kOtherFileSystem;
     other_ = pattern;
-    struct stat here {};
-    struct stat there {};
+    struct stat here{};
+    struct stat there{};
     ASSERT_EQ(::stat(out_.c_str(), &here), 0);
     ASSERT_EQ(::stat(other_.c_str(), &there), 0);
     if (here.st_dev == there.st_dev) GTEST_SKIP() << "the same file system";
