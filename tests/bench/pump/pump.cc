@@ -38,6 +38,7 @@ struct Flags {
   unsigned connections = 2;
   unsigned rounds = 5;
   bool one_writer = false;
+  std::string source;
   std::string source_dir = "/tmp";
   std::string target_dir = "/tmp";
 };
@@ -96,6 +97,22 @@ void Generate(int file, std::vector<Part>& parts) {
           static_cast<ssize_t>(bytes.size())) {
         Die("write source");
       }
+      done += bytes.size();
+    }
+  }
+}
+
+// Notes the checksum of every part of a file that is there; afterwards it is in the page cache.
+void ReadThrough(int file, std::vector<Part>& parts) {
+  std::vector<std::byte> buffer(kMiB);
+  for (Part& part : parts) {
+    for (std::uint64_t done = 0; done < part.length;) {
+      const std::uint64_t want = std::min<std::uint64_t>(buffer.size(), part.length - done);
+      const ssize_t got =
+          ::pread(file, buffer.data(), want, static_cast<off_t>(part.offset + done));
+      if (got <= 0) Die("read source");
+      const auto bytes = std::span(buffer).first(static_cast<std::size_t>(got));
+      part.crc32 = Crc32(part.crc32, bytes);
       done += bytes.size();
     }
   }
@@ -173,8 +190,18 @@ void ReceivePart(const Flags& flags, std::uint16_t port, int file, std::uint32_t
   }
 }
 
-[[noreturn]] void Receive(const Flags& flags, std::uint16_t port, int file,
+// As the daemon does: a new file of the final length, its space reserved. On tmpfs that is where the
+// memory is taken, so it is part of what is measured.
+int CreateTarget(const std::string& path, std::uint64_t length) {
+  const int file = Check(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600), "open target");
+  Check(::ftruncate(file, static_cast<off_t>(length)), "set length of target");
+  (void)::fallocate(file, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(length));
+  return file;
+}
+
+[[noreturn]] void Receive(const Flags& flags, std::uint16_t port, const std::string& target,
                           const std::vector<Part>& parts) {
+  const int file = CreateTarget(target, flags.size_mib * kMiB);
   std::mutex mutex;
   std::vector<std::thread> threads;
   for (std::uint32_t i = 0; i < parts.size(); ++i) {
@@ -203,13 +230,6 @@ rusage Wait(pid_t child) {
 
 Round Run(const Flags& flags, const std::string& source, const std::string& target,
           const std::vector<Part>& parts) {
-  // As the daemon does: a new file of the final length, its space reserved.
-  ::unlink(target.c_str());
-  const int file = Check(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600), "open target");
-  const auto size = static_cast<off_t>(flags.size_mib * kMiB);
-  Check(::ftruncate(file, size), "set length of target");
-  (void)::fallocate(file, FALLOC_FL_KEEP_SIZE, 0, size);
-
   const int listener = Check(::socket(AF_INET, SOCK_STREAM, 0), "socket");
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -223,12 +243,11 @@ Round Run(const Flags& flags, const std::string& source, const std::string& targ
   const pid_t sender = Check(::fork(), "fork");
   if (sender == 0) Send(listener, source, parts, flags.send_chunk_kib * kKiB);
   const pid_t receiver = Check(::fork(), "fork");
-  if (receiver == 0) Receive(flags, ntohs(address.sin_port), file, parts);
+  if (receiver == 0) Receive(flags, ntohs(address.sin_port), target, parts);
   const rusage received = Wait(receiver);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   const rusage sent = Wait(sender);
   ::close(listener);
-  ::close(file);
   ::unlink(target.c_str());
   return {.seconds = took.count(),
           .sender_cpu_seconds = CpuSeconds(sent),
@@ -248,11 +267,14 @@ double Median(const std::vector<Round>& rounds, Value value) {
 
 int Main(const Flags& flags) {
   const std::string suffix = "/bench-pump-" + std::to_string(::getpid());
-  const std::string source = flags.source_dir + suffix + "-source";
   const std::string target = flags.target_dir + suffix + "-target";
   std::vector<Part> parts = Cut(flags.size_mib * kMiB, flags.connections);
-  const int file = Check(::open(source.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600), "open source");
-  Generate(file, parts);
+  const bool given = !flags.source.empty();
+  const std::string source = given ? flags.source : flags.source_dir + suffix + "-source";
+  const int file = given ? Check(::open(source.c_str(), O_RDONLY), "open source")
+                         : Check(::open(source.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600),
+                                 "create source");
+  given ? ReadThrough(file, parts) : Generate(file, parts);
 
   const double gib = static_cast<double>(flags.size_mib) / 1024;
   std::printf("%6s %8s %18s %20s\n", "round", "GiB/s", "sender core-s/GiB", "receiver core-s/GiB");
@@ -265,7 +287,7 @@ int Main(const Flags& flags) {
     std::fflush(stdout);
   }
   ::close(file);
-  ::unlink(source.c_str());
+  if (!given) ::unlink(source.c_str());
 
   std::printf(
       "{\"bench\":\"pump\",\"size_mib\":%llu,\"chunk_kib\":%llu,\"connections\":%u,\"rounds\":%u,"
@@ -305,7 +327,8 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", flags.rounds, "repetitions; medians are reported")
       ->check(CLI::Range(1U, 1000U));
   app.add_flag("--one-writer", flags.one_writer, "one write into the file at a time");
-  app.add_option("--source-dir", flags.source_dir, "folder of the file that is sent");
+  app.add_option("--source", flags.source, "a file of at least --size to send; else one is made");
+  app.add_option("--source-dir", flags.source_dir, "folder of the file that is made");
   app.add_option("--target-dir", flags.target_dir, "folder of the file that is written");
   CLI11_PARSE(app, argc, argv);
   return dragonfly::Main(flags);
