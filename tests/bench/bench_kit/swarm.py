@@ -35,10 +35,11 @@ class Swarm:
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
 
-    def daemon(self, name, number, seed=False, extra=None, start=True):
-        """A daemon on loopback(`number`), at least 3, known to the scheduler when this returns."""
+    def daemon(self, name, number, seed=False, extra=None, host=None):
+        """A daemon on loopback(`number`), at least 3, or on `host`; known to the scheduler when this
+        returns."""
         daemon = daemons.Dfdaemon(
-            LoopbackHost(name, loopback(number)),
+            host or LoopbackHost(name, loopback(number)),
             self.path(name),
             None,
             [self.scheduler.address],
@@ -46,14 +47,10 @@ class Swarm:
             extra,
         )
         self.daemons.append(daemon)
-        if start:
-            self.start(daemon)
-        return daemon
-
-    def start(self, daemon):
         before = self.scheduler.announced_hosts()
         daemon.start()
         wait_for(f"{daemon.name} to be announced", lambda: self.scheduler.announced_hosts() > before)
+        return daemon
 
     def remove(self, daemon):
         """Ends it and deletes what it has."""
