@@ -86,8 +86,7 @@ class Run {
       int wait_ms = -1;
       while (!idle_.empty() && asked_ < flags_.count) {
         if (flags_.per_second > 0 && Now() < next_at_) {
-          const auto wait =
-              std::chrono::ceil<std::chrono::milliseconds>(next_at_ - Now()).count();
+          const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next_at_ - Now()).count();
           wait_ms = static_cast<int>(wait);
           break;
         }

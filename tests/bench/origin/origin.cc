@@ -217,9 +217,8 @@ int Main(const Flags& flags) {
   while (true) {
     const int socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket < 0) Die("accept");
-    threads.emplace_back([&flags, &totals, block, socket] {
-      Connection(flags, totals, block, socket).Run();
-    });
+    threads.emplace_back(
+        [&flags, &totals, block, socket] { Connection(flags, totals, block, socket).Run(); });
   }
 }
 
