@@ -90,6 +90,7 @@ int Run(const Flags& flags) {
     return Fail(daemon.status());
   }
   log->Info("dfdaemon is ready");
+  ForgetStart();
   const std::string signal = WaitForEndSignal();
   log->Info("dfdaemon stops", {{"signal", signal}});
   (*daemon)->Stop(kGrace);

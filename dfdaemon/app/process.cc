@@ -1,10 +1,15 @@
 #include "dfdaemon/app/process.h"
 
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 namespace dragonfly::dfdaemon {
@@ -21,6 +26,21 @@ sigset_t EndSignals() {
   sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGQUIT}) sigaddset(&set, signal);
   return set;
+}
+
+// Of one loaded object. Segments that can be written hold what was written to them; all others are
+// as they are in the file: no compiler that builds this makes relocations in code.
+int ForgetObject(dl_phdr_info* object, std::size_t, void*) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = object->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) / page * page;
+    const std::uintptr_t end =
+        (object->dlpi_addr + segment.p_vaddr + segment.p_memsz + page - 1) / page * page;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -42,6 +62,11 @@ void PrepareProcess() {
   std::signal(SIGPIPE, SIG_IGN);
   const sigset_t set = EndSignals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void ForgetStart() {
+  ::malloc_trim(0);
+  ::dl_iterate_phdr(ForgetObject, nullptr);
 }
 
 std::string WaitForEndSignal() {

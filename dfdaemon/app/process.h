@@ -12,6 +12,11 @@ namespace dragonfly::dfdaemon {
 /// WaitForEndSignal().
 void PrepareProcess();
 
+/// Takes out of memory what only the start needed: freed blocks of malloc, and the code of this
+/// program and its libraries, which comes back from the page cache where it is run again. Most of
+/// what is resident of an idle daemon is code that ran once.
+void ForgetStart();
+
 /// Blocks until one of those signals comes; returns its name. Another one afterwards ends the
 /// process at once.
 [[nodiscard]] std::string WaitForEndSignal();
