@@ -74,7 +74,8 @@ std::unique_ptr<PieceOffers> Open(const asio::any_io_executor& executor,
   request.mutable_interested_piece_numbers()->Assign(interested.begin(), interested.end());
   const auto stub = pb::dfdaemon::DfdaemonUpload::NewStub(channel);
   return std::make_unique<StreamOffers<Request, Response>>(
-      rpc::OpenReadStream(executor, *stub->async(), method, std::move(request)));
+      rpc::OpenReadStream(executor, *stub->async(), method, std::move(request),
+                          {.deadline = {}, .metadata = {{kTakesComingPieces, "1"}}}));
 }
 
 }  // namespace

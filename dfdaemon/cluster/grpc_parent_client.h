@@ -17,6 +17,11 @@ struct ParentClientOptions {
   std::chrono::milliseconds first_retry{1000};
 };
 
+/// A header of SyncPieces: the child also takes pieces that are only coming, which are sent to it
+/// as they come. Children of the original do not say so, and are told only of pieces that are
+/// whole.
+inline constexpr char kTakesComingPieces[] = "dragonfly-takes-coming-pieces";
+
 /// Runs on: the `io` executor.
 class GrpcParentClient final : public ParentClient {
  public:

@@ -7,8 +7,8 @@
 namespace dragonfly::dfdaemon {
 namespace {
 
-// Of the pieces considered one after the other, one that the fewest offer. Each of the equals ends up
-// chosen with the same probability, without a list of them.
+// Of the pieces considered one after the other, one that the fewest offer. Each of the equals ends
+// up chosen with the same probability, without a list of them.
 class Rarest {
  public:
   explicit Rarest(Random& random) : random_(random) {}
@@ -22,7 +22,6 @@ class Rarest {
     if (random_.Below(++equals_) == 0) number_ = number;
   }
   [[nodiscard]] std::optional<PieceNumber> number() const { return number_; }
-  [[nodiscard]] std::uint64_t equals() const { return equals_; }
 
  private:
   Random& random_;
@@ -127,7 +126,7 @@ std::optional<PieceNumber> PiecePicker::PickRarest(ParentMask parents, Random& r
 
 std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMask parents,
                                                      std::span<const PieceNumber> more,
-                                                     Random& random, std::uint64_t* equals) const {
+                                                     Random& random) const {
   Rarest rarest(random);
   const auto consider = [&](PieceNumber number) {
     const ParentMask offers = pieces_[number].offers;
@@ -135,7 +134,6 @@ std::optional<PieceNumber> PiecePicker::PickRarestOf(ParentSlot parent, ParentMa
   };
   for (const PieceNumber number : open_) consider(number);
   for (const PieceNumber number : more) consider(number);
-  if (equals != nullptr) *equals = rarest.equals();
   return rarest.number();
 }
 

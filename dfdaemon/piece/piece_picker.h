@@ -62,11 +62,10 @@ class PiecePicker {
   [[nodiscard]] std::optional<PieceNumber> PickRarest(ParentMask parents, Random& random) const;
 
   /// Of what `parent` offers, the piece that the fewest of `parents` do: an open one or one of
-  /// `more`, which are in flight. Equals at random; `equals` becomes how many there are.
+  /// `more`, which are in flight. Equals at random.
   [[nodiscard]] std::optional<PieceNumber> PickRarestOf(ParentSlot parent, ParentMask parents,
                                                         std::span<const PieceNumber> more,
-                                                        Random& random,
-                                                        std::uint64_t* equals = nullptr) const;
+                                                        Random& random) const;
 
   /// The first open piece that none of `parents` offers: for the source.
   [[nodiscard]] std::optional<PieceNumber> PickUnoffered(ParentMask parents) const;

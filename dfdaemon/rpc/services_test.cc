@@ -286,8 +286,44 @@ TEST_F(SyncPiecesTest, TellsPiecesOfATaskThatIsFinishedWhileOthersAreTold) {
   request.set_task_id(kId);
   for (const std::uint32_t number : {0U, 1U, 2U}) request.add_interested_piece_numbers(number);
   const ServiceDeps deps = Deps(upload_calls_, false);
-  EXPECT_THAT(RunCoro(io_, ServeSyncPieces(deps, request, writer)), IsOk());
+  EXPECT_THAT(RunCoro(io_, ServeSyncPieces(deps, request, false, writer)), IsOk());
   EXPECT_THAT(writer.told, ElementsAre(1U, 0U));
+}
+
+TEST_F(SyncPiecesTest, TellsPiecesThatAreComingToThoseWhoTakeThem) {
+  const auto task = MakeTask(kId, Content());
+  const auto running = task->Pin();
+  WritePiece(*task, 1);
+  auto claim = task->ClaimPiece(0);
+  ASSERT_THAT(claim, IsOk());
+  claim->writer->PassOn(7, PeerId("parent"));
+  BusyWriter writer(io_.executor(), [&] {
+    claim->writer.reset();  // Lost: told again once it is here.
+    WritePiece(*task, 0);
+  });
+  pb::dfdaemon::SyncPiecesRequest request;
+  request.set_task_id(kId);
+  for (const std::uint32_t number : {0U, 1U}) request.add_interested_piece_numbers(number);
+  const ServiceDeps deps = Deps(upload_calls_, false);
+  EXPECT_THAT(RunCoro(io_, ServeSyncPieces(deps, request, true, writer)), IsOk());
+  EXPECT_THAT(writer.told, ElementsAre(0U, 1U, 0U));
+}
+
+TEST_F(SyncPiecesTest, DoesNotTellPiecesThatAreComingToOthers) {
+  const auto task = MakeTask(kId, Content());
+  const auto running = task->Pin();
+  WritePiece(*task, 1);
+  auto claim = task->ClaimPiece(0);
+  ASSERT_THAT(claim, IsOk());
+  claim->writer->PassOn(7, PeerId("parent"));
+  BusyWriter writer(io_.executor(), [&task] { task->MarkFailed(); });
+  pb::dfdaemon::SyncPiecesRequest request;
+  request.set_task_id(kId);
+  for (const std::uint32_t number : {0U, 1U}) request.add_interested_piece_numbers(number);
+  const ServiceDeps deps = Deps(upload_calls_, false);
+  EXPECT_THAT(RunCoro(io_, ServeSyncPieces(deps, request, false, writer)),
+              StatusIs(absl::StatusCode::kInternal, "failed"));
+  EXPECT_THAT(writer.told, ElementsAre(1U));
 }
 
 TEST_F(SyncPiecesTest, TellsOfAFailureWhileAChildWaits) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "common/async/notifier.h"
 #include "common/base/strings.h"
 #include "dfdaemon/cluster/conversions.h"
@@ -15,28 +16,30 @@ namespace {
 
 // So many children learn of every sample.
 constexpr std::size_t kOftenToldReaders = 4;
-// Whether somebody downloads the task only its pin tells: one that was finished by a range download may
-// be running again, and one whose daemon was killed is not running any more. Uploads pin too, for a
-// moment.
+// Whether somebody downloads the task only its pin tells: one that was finished by a range download
+// may be running again, and one whose daemon was killed is not running any more. Uploads pin too,
+// for a moment.
 constexpr auto kPinCheckInterval = std::chrono::seconds(1);
 
 class PieceStream {
  public:
   PieceStream(const ServiceDeps& deps, const pb::dfdaemon::SyncPiecesRequest& request,
-              rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer,
+              bool takes_coming, rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer,
               std::shared_ptr<StoredTask> task)
       : deps_(deps),
         writer_(writer),
         task_(std::move(task)),
+        takes_coming_(takes_coming),
         wanted_(request.interested_piece_numbers(), task_->piece_count()),
         changed_(deps.io),
-        events_(*task_, changed_, TaskEvents::Releases::kLeftOut) {}
+        events_(*task_, changed_,
+                TaskEvents::Kinds{.coming = takes_coming, .released = takes_coming}) {}
 
   Awaitable<absl::Status> Run() {
     // Subscribed before looking, so that nothing falls between.
     if (!co_await TellAll()) co_return Gone();
     bool finished = task_->times().finished_at.has_value();
-    while (!wanted_.empty()) {
+    while (!wanted_.empty() || !coming_.empty()) {
       if (task_->removed()) co_return NotFound();
       if (!finished && task_->times().failed_at) co_return Failed();
       if (finished && (task_->complete() || !task_->pinned())) {
@@ -59,6 +62,9 @@ class PieceStream {
       for (const TaskEvent& event : events) {
         switch (event.kind) {
           case TaskEvent::Kind::kPieceFinished:
+            coming_.erase(event.piece);
+            [[fallthrough]];
+          case TaskEvent::Kind::kPieceComing:
             if (wanted_.Contains(event.piece) && !co_await Tell(event.piece)) co_return Gone();
             break;
           case TaskEvent::Kind::kTaskFinished:
@@ -70,6 +76,8 @@ class PieceStream {
           case TaskEvent::Kind::kTaskRemoved:
             co_return NotFound();
           case TaskEvent::Kind::kPieceReleased:
+            // The child learns it when it asks; and once the piece is here, that it is.
+            if (coming_.erase(event.piece) > 0) wanted_.Add(event.piece);
             break;
         }
       }
@@ -88,14 +96,19 @@ class PieceStream {
 
   Awaitable<bool> TellAll() {
     for (const PieceNumber number : wanted_.List()) {
-      if (task_->HasPiece(number) && !co_await Tell(number)) co_return false;
+      if (!co_await Tell(number)) co_return false;
     }
     co_return true;
   }
 
   Awaitable<bool> Tell(PieceNumber number) {
-    const auto place = task_->Locate(number);
-    if (!place) co_return true;  // Released again meanwhile; it is announced when it comes back.
+    auto place = task_->Locate(number);
+    const auto coming = place || !takes_coming_ ? nullptr : task_->Coming(number);
+    if (coming != nullptr) {
+      place = coming->location();
+      coming_.insert(number);
+    }
+    if (!place) co_return true;  // Not here, or not any more; it is announced when it comes.
     wanted_.Remove(number);
     pb::dfdaemon::SyncPiecesResponse response;
     response.set_number(number);
@@ -110,7 +123,9 @@ class PieceStream {
   const ServiceDeps& deps_;
   rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer_;
   const std::shared_ptr<StoredTask> task_;
+  const bool takes_coming_;
   WantedPieces wanted_;
+  absl::flat_hash_set<PieceNumber> coming_;  // Told of while they were coming, and not here yet.
   Notifier changed_;
   TaskEvents events_;
 };
@@ -120,11 +135,13 @@ class PieceStream {
 WantedPieces::WantedPieces(const google::protobuf::RepeatedField<std::uint32_t>& numbers,
                            PieceNumber piece_count)
     : wanted_(piece_count, false) {
-  for (const PieceNumber number : numbers) {
-    if (number >= piece_count || wanted_[number]) continue;
-    wanted_[number] = true;
-    ++count_;
-  }
+  for (const PieceNumber number : numbers) Add(number);
+}
+
+void WantedPieces::Add(PieceNumber number) {
+  if (number >= wanted_.size() || wanted_[number]) return;
+  wanted_[number] = true;
+  ++count_;
 }
 
 void WantedPieces::Remove(PieceNumber number) {
@@ -144,6 +161,7 @@ std::vector<PieceNumber> WantedPieces::List() const {
 
 Awaitable<absl::Status> ServeSyncPieces(const ServiceDeps& deps,
                                         const pb::dfdaemon::SyncPiecesRequest& request,
+                                        bool takes_coming,
                                         rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer) {
   auto task = deps.storage.Find(TaskKind::kStandard, TaskId(request.task_id()));
   if (task == nullptr || task->removed()) {
@@ -154,7 +172,7 @@ Awaitable<absl::Status> ServeSyncPieces(const ServiceDeps& deps,
   }
   // Children wait for the headers only so long, and the first piece may come late.
   writer.SendInitialMetadata();
-  PieceStream stream(deps, request, writer, std::move(task));
+  PieceStream stream(deps, request, takes_coming, writer, std::move(task));
   co_return co_await stream.Run();
 }
 

@@ -13,16 +13,18 @@ namespace dragonfly::dfdaemon {
 
 /// Tells a child which of the pieces it wants are here, now and as they arrive. OK when all of them
 /// were told, or the task is finished here; Internal "task <id> not found" or "task <id> failed",
-/// the words that children of the original know.
+/// the words that children of the original know. With `takes_coming` pieces are told as soon as
+/// they begin to come; one that is lost again is told once more when it is here.
 Awaitable<absl::Status> ServeSyncPieces(const ServiceDeps& deps,
                                         const pb::dfdaemon::SyncPiecesRequest& request,
+                                        bool takes_coming,
                                         rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer);
 
 /// The load of this host's network, once a second until the child leaves.
 Awaitable<absl::Status> ServeSyncHost(const ServiceDeps& deps,
                                       rpc::Writer<pb::common::Host>& writer);
 
-/// The pieces a child still wants to hear of: each at most once.
+/// The pieces a child still wants to hear of.
 class WantedPieces {
  public:
   /// Numbers from `piece_count` on do not exist and are ignored.
@@ -33,6 +35,7 @@ class WantedPieces {
   [[nodiscard]] bool Contains(PieceNumber number) const {
     return number < wanted_.size() && wanted_[number];
   }
+  void Add(PieceNumber number);
   void Remove(PieceNumber number);
   /// Those left, ascending.
   [[nodiscard]] std::vector<PieceNumber> List() const;

@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "dfdaemon/cluster/grpc_parent_client.h"
 #include "dfdaemon/rpc/download_task.h"
 #include "dfdaemon/rpc/local_tasks.h"
 #include "dfdaemon/rpc/sync_pieces.h"
@@ -86,7 +87,8 @@ Awaitable<absl::Status> UploadService::DoSyncPieces(
     rpc::Writer<pb::dfdaemon::SyncPiecesResponse>& writer) {
   // A daemon that stops gets no more pieces; its children had better ask others at once.
   call.EndWhenDraining();
-  co_return co_await ServeSyncPieces(deps_, request, writer);
+  const bool takes_coming = !call.Metadata(kTakesComingPieces).empty();
+  co_return co_await ServeSyncPieces(deps_, request, takes_coming, writer);
 }
 
 Awaitable<absl::Status> UploadService::DoSyncHost(rpc::ServerCall& call,

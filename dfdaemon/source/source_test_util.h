@@ -44,6 +44,7 @@ class MemoryWriter final : public PieceWriter {
     bytes.append(AsText(more));
     return absl::OkStatus();
   }
+  void PassOn(std::uint32_t, PeerId) override {}
   void Restart() override { bytes.clear(); }
   absl::Status Commit(PieceRecord /*record*/, std::optional<std::uint32_t> /*crc*/) override {
     return absl::OkStatus();
@@ -69,8 +70,8 @@ class MemorySequence final : public PieceSequence {
     if (number == skipped) return nullptr;
     const std::uint64_t offset = number * piece_length_;
     auto& writer = writers[number];
-    writer = std::make_unique<MemoryWriter>(number, offset,
-                                            std::min(piece_length_, total_ - offset));
+    writer =
+        std::make_unique<MemoryWriter>(number, offset, std::min(piece_length_, total_ - offset));
     return writer.get();
   }
   absl::Status End(PieceNumber number) override {
@@ -145,8 +146,7 @@ class SourceTest : public testing::Test {
   }
   absl::Status FetchAll(SourceRequest request, std::uint64_t total, std::uint64_t piece_length,
                         PieceSequence& pieces) {
-    return RunCoro(runtime_,
-                   source_->FetchAll(std::move(request), total, piece_length, pieces));
+    return RunCoro(runtime_, source_->FetchAll(std::move(request), total, piece_length, pieces));
   }
 
   FakeClock clock_;

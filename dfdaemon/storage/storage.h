@@ -16,35 +16,13 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "dfdaemon/storage/coming_piece.h"
+#include "dfdaemon/storage/piece_record.h"
 
 namespace dragonfly::dfdaemon {
 
 /// Ordered list of HTTP headers, names as received.
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
-
-/// What is known of a piece once all of its bytes are on disk and checked.
-struct PieceRecord {
-  PieceNumber number = 0;
-  std::uint64_t offset = 0;  ///< Bytes from the start of the content.
-  std::uint64_t length = 0;  ///< Bytes.
-  /// CRC-32 IEEE of the bytes; absent for content that was imported by hard link.
-  std::optional<std::uint32_t> crc32;
-  /// Peer the bytes came from; empty when they came from the source.
-  PeerId parent_id;
-  TrafficType traffic_type = TrafficType::kBackToSource;
-  std::chrono::nanoseconds cost{0};  ///< Time from request to last byte.
-  WallTime created_at;
-};
-
-/// What a server needs to send a piece. Holds nothing of its own: `parent_id` points into the task.
-struct PieceLocation {
-  std::uint64_t offset = 0;  ///< Bytes from the start of the content.
-  std::uint64_t length = 0;  ///< Bytes.
-  std::optional<std::uint32_t> crc32;
-  std::string_view parent_id;  ///< Valid as long as the StoredTask lives.
-  std::chrono::nanoseconds cost{0};
-  WallTime created_at;
-};
 
 /// What is fixed when a task is created.
 struct TaskSpec {
@@ -68,9 +46,16 @@ struct TaskTimes {
 };
 
 struct TaskEvent {
-  enum class Kind { kPieceFinished, kPieceReleased, kTaskFinished, kTaskFailed, kTaskRemoved };
+  enum class Kind {
+    kPieceComing,
+    kPieceFinished,
+    kPieceReleased,
+    kTaskFinished,
+    kTaskFailed,
+    kTaskRemoved
+  };
   Kind kind = Kind::kPieceFinished;
-  PieceNumber piece = 0;  ///< For the two piece events.
+  PieceNumber piece = 0;  ///< For the piece events.
 };
 
 class StoredTask;
@@ -93,7 +78,12 @@ class PieceWriter {
   /// past its length; ResourceExhausted on a full disk; Internal on any other disk error.
   virtual absl::Status Append(std::span<const std::byte> bytes) = 0;
 
-  /// Starts the piece again from its first byte, after a source or parent failed half-way.
+  /// From now on what was appended may be passed on: StoredTask::Coming() gives it to everybody,
+  /// and listeners are told. `promised_crc32`: what `parent_id` says the whole piece will have.
+  virtual void PassOn(std::uint32_t promised_crc32, PeerId parent_id) = 0;
+
+  /// Starts the piece again from its first byte, after a source or parent failed half-way. It is
+  /// not passed on any more.
   virtual void Restart() = 0;
 
   /// Publishes the piece: from now on HasPiece() is true for everybody and listeners are told.
@@ -135,6 +125,8 @@ class StoredTask {
   [[nodiscard]] virtual std::optional<PieceRecord> Piece(PieceNumber number) const = 0;
   /// A finished piece without any allocation.
   [[nodiscard]] virtual std::optional<PieceLocation> Locate(PieceNumber number) const = 0;
+  /// A piece that is being written and may be passed on meanwhile; null when there is none.
+  [[nodiscard]] virtual std::shared_ptr<ComingPiece> Coming(PieceNumber number) const = 0;
   [[nodiscard]] virtual std::vector<PieceRecord> Pieces() const = 0;
   [[nodiscard]] virtual PieceNumber finished_pieces() const = 0;
   /// True when every piece is here. (times().finished_at tells only that some download succeeded.)
@@ -150,9 +142,9 @@ class StoredTask {
   /// when the bytes are not what was committed or cannot be read; NotFound when it is not finished.
   /// A piece without a checksum passes.
   virtual absl::Status VerifyPiece(PieceNumber number) = 0;
-  /// False when the content file of a complete task is not as its last piece left it, because it was
-  /// changed, cut, replaced or removed by somebody else (an output path may be a hard link to it), or
-  /// when a damaged piece was dropped. Blocks for one stat().
+  /// False when the content file of a complete task is not as its last piece left it, because it
+  /// was changed, cut, replaced or removed by somebody else (an output path may be a hard link to
+  /// it), or when a damaged piece was dropped. Blocks for one stat().
   [[nodiscard]] virtual bool Intact() const = 0;
 
   virtual void MarkFinished() = 0;  ///< Sets finished_at, clears failed_at.
@@ -234,9 +226,9 @@ class Storage {
   /// for garbage collection, whose choice may be out of date.
   virtual absl::Status RemoveUnused(TaskKind kind, const TaskId& id, WallTime not_used_since) = 0;
 
-  /// Compares the pieces of a task that is not Intact() with their checksums, and removes it when one
-  /// is wrong, so that a new download begins with a new file. Blocks. True when it was removed. Not to
-  /// be called while the task is downloaded.
+  /// Compares the pieces of a task that is not Intact() with their checksums, and removes it when
+  /// one is wrong, so that a new download begins with a new file. Blocks. True when it was removed.
+  /// Not to be called while the task is downloaded.
   virtual absl::StatusOr<bool> Inspect(TaskKind kind, const TaskId& id) = 0;
 
   [[nodiscard]] virtual absl::StatusOr<DiskUsage> Usage() const = 0;

@@ -218,7 +218,8 @@ TEST_F(StorageTest, TellsListenersWhatHappens) {
   const auto task = CreateTask(*storage, "abc", 10, 25);
   std::vector<std::string> events;
   auto subscription = task->Subscribe([&](const TaskEvent& event) {
-    static constexpr const char* kNames[] = {"finished", "released", "done", "failed", "removed"};
+    static constexpr const char* kNames[] = {"coming", "finished", "released",
+                                             "done",   "failed",   "removed"};
     events.push_back(StrCat(kNames[static_cast<int>(event.kind)], event.piece));
   });
   WritePiece(*task, 1, Content(25));

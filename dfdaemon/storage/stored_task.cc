@@ -34,7 +34,10 @@ class ContentPieceWriter final : public PieceWriter {
   [[nodiscard]] std::uint32_t crc32() const override { return crc32_; }
 
   absl::Status Append(std::span<const std::byte> bytes) override;
+  void PassOn(std::uint32_t promised_crc32, PeerId parent_id) override;
   void Restart() override {
+    if (coming_ != nullptr) task_->state()->Lose(span_.number);
+    coming_.reset();
     written_ = 0;
     crc32_ = 0;
   }
@@ -50,6 +53,7 @@ class ContentPieceWriter final : public PieceWriter {
   int fd_ = -1;  // The task's.
   std::uint64_t written_ = 0;
   std::uint32_t crc32_ = 0;
+  std::shared_ptr<ComingPiece> coming_;
   bool committed_ = false;
 };
 
@@ -76,7 +80,19 @@ absl::Status ContentPieceWriter::Append(std::span<const std::byte> bytes) {
   RETURN_IF_ERROR(Write(bytes));
   crc32_ = crc32;
   written_ += bytes.size();
+  if (coming_ != nullptr) coming_->Written(written_);
   return absl::OkStatus();
+}
+
+void ContentPieceWriter::PassOn(std::uint32_t promised_crc32, PeerId parent_id) {
+  if (committed_ || coming_ != nullptr) return;
+  PieceLocation location;
+  location.offset = span_.offset;
+  location.length = span_.length;
+  location.crc32 = promised_crc32;
+  coming_ = std::make_shared<ComingPiece>(span_.number, location, std::move(parent_id));
+  if (written_ > 0) coming_->Written(written_);
+  task_->state()->PassOn(coming_);
 }
 
 absl::Status ContentPieceWriter::Write(std::span<const std::byte> bytes) {
@@ -244,7 +260,7 @@ void StoredTaskHandle::Settle() {
 
 bool StoredTaskHandle::Recheck() {
   const auto before = files_->Stamp(state_->kind(), state_->id());
-  struct stat opened {};
+  struct stat opened{};
   if (!before.ok() || before->length != spec_.content_length ||
       ::fstat(content_fd(), &opened) != 0 || opened.st_ino != before->inode) {
     return false;

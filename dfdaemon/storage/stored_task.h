@@ -39,6 +39,9 @@ class StoredTaskHandle final : public StoredTask,
   [[nodiscard]] std::optional<PieceLocation> Locate(PieceNumber number) const override {
     return state_->Locate(number);
   }
+  [[nodiscard]] std::shared_ptr<ComingPiece> Coming(PieceNumber number) const override {
+    return state_->Coming(number);
+  }
   [[nodiscard]] std::vector<PieceRecord> Pieces() const override { return state_->Pieces(); }
   [[nodiscard]] PieceNumber finished_pieces() const override { return state_->finished(); }
   [[nodiscard]] bool complete() const override { return state_->finished() == piece_count(); }
@@ -64,8 +67,8 @@ class StoredTaskHandle final : public StoredTask,
   absl::StatusOr<int> WriteFd();
   /// Remembers what the content file looks like once it is complete.
   void Settle();
-  /// Compares all pieces with their checksums and drops the wrong ones. False when there is any, or the
-  /// file has another name or length; the task is to be removed then.
+  /// Compares all pieces with their checksums and drops the wrong ones. False when there is any, or
+  /// the file has another name or length; the task is to be removed then.
   bool Recheck();
   /// Opens what has not been opened, before the file loses its name.
   void OpenBeforeRemoval();

@@ -210,17 +210,61 @@ TaskState::PieceState TaskState::Claim(PieceNumber number) {
 }
 
 void TaskState::Unclaim(PieceNumber number) {
+  std::shared_ptr<ComingPiece> coming;
   {
     const MutexLock lock(mutex_);
     DF_DCHECK(slots_[number].state == PieceState::kClaimed);
     slots_[number].state = PieceState::kAbsent;
     --claimed_;
+    coming = TakeComing(number);
   }
+  if (coming != nullptr) coming->End(ComingPiece::State::kLost);
   Tell({TaskEvent::Kind::kPieceReleased, number});
+}
+
+void TaskState::PassOn(std::shared_ptr<ComingPiece> piece) {
+  const PieceNumber number = piece->number();
+  {
+    const MutexLock lock(mutex_);
+    DF_DCHECK(slots_[number].state == PieceState::kClaimed);
+    coming_.push_back(std::move(piece));
+  }
+  Tell({TaskEvent::Kind::kPieceComing, number});
+}
+
+void TaskState::Lose(PieceNumber number) {
+  std::shared_ptr<ComingPiece> coming;
+  {
+    const MutexLock lock(mutex_);
+    coming = TakeComing(number);
+  }
+  if (coming == nullptr) return;
+  coming->End(ComingPiece::State::kLost);
+  Tell({TaskEvent::Kind::kPieceReleased, number});
+}
+
+std::shared_ptr<ComingPiece> TaskState::Coming(PieceNumber number) const {
+  const MutexLock lock(mutex_);
+  for (const auto& piece : coming_) {
+    if (piece->number() == number) return piece;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<ComingPiece> TaskState::TakeComing(PieceNumber number) {
+  for (auto& piece : coming_) {
+    if (piece->number() != number) continue;
+    auto taken = std::move(piece);
+    std::swap(piece, coming_.back());
+    coming_.pop_back();
+    return taken;
+  }
+  return nullptr;
 }
 
 void TaskState::PublishPiece(const PieceRecord& record) {
   metadata_->WaitForRoom();
+  std::shared_ptr<ComingPiece> coming;
   {
     const MutexLock lock(mutex_);
     DF_DCHECK(slots_[record.number].state == PieceState::kClaimed);
@@ -229,7 +273,9 @@ void TaskState::PublishPiece(const PieceRecord& record) {
     ++finished_;
     // In the queue before anybody can drop the piece or remove the task again.
     if (!removed_) metadata_->PutPiece(row_, record);
+    coming = TakeComing(record.number);
   }
+  if (coming != nullptr) coming->End(ComingPiece::State::kFinished);
   Tell({TaskEvent::Kind::kPieceFinished, record.number});
 }
 

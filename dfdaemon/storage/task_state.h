@@ -59,6 +59,11 @@ class TaskState {
   /// kAbsent becomes kClaimed; returns what it was.
   PieceState Claim(PieceNumber number);
   void Unclaim(PieceNumber number);
+  /// A claimed piece may be passed on while it is written, until it is published, unclaimed or
+  /// lost.
+  void PassOn(std::shared_ptr<ComingPiece> piece);
+  void Lose(PieceNumber number);
+  [[nodiscard]] std::shared_ptr<ComingPiece> Coming(PieceNumber number) const;
   void PublishPiece(const PieceRecord& record);
   void DropPiece(PieceNumber number);
   void DropDamagedPiece(PieceNumber number);
@@ -128,6 +133,7 @@ class TaskState {
     bool has_crc32 = false;
   };
 
+  std::shared_ptr<ComingPiece> TakeComing(PieceNumber number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slot& Fill(const PieceRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint32_t InternParent(const PeerId& parent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   [[nodiscard]] PieceRecord RecordOf(PieceNumber number) const
@@ -152,6 +158,8 @@ class TaskState {
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);
   // Only grows, and the texts stay where they are: locations of pieces point to them.
   std::vector<std::unique_ptr<const PeerId>> parents_ ABSL_GUARDED_BY(mutex_);
+  // Few: as many as are received at once.
+  std::vector<std::shared_ptr<ComingPiece>> coming_ ABSL_GUARDED_BY(mutex_);
   PieceNumber finished_ ABSL_GUARDED_BY(mutex_) = 0;
   PieceNumber unverified_ ABSL_GUARDED_BY(mutex_) = 0;
   PieceNumber claimed_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -24,6 +24,9 @@ class WatchedWriter final : public PieceWriter {
     piece_.Received(writer_.written());
     return status;
   }
+  void PassOn(std::uint32_t promised_crc32, PeerId parent_id) override {
+    writer_.PassOn(promised_crc32, std::move(parent_id));
+  }
   void Restart() override { writer_.Restart(); }
   absl::Status Commit(PieceRecord record, std::optional<std::uint32_t> expected_crc32) override {
     return writer_.Commit(std::move(record), expected_crc32);
@@ -37,14 +40,19 @@ class WatchedWriter final : public PieceWriter {
 // Takes the piece when a parent begins to send it.
 class Sink final : public PieceSink {
  public:
-  Sink(ClaimedPiece& piece, std::uint32_t ask) : piece_(piece), ask_(ask) {}
+  Sink(ClaimedPiece& piece, std::uint32_t ask, const PeerId& parent_id)
+      : piece_(piece), ask_(ask), parent_id_(parent_id) {}
 
   [[nodiscard]] PieceNumber number() const override { return piece_.number(); }
   [[nodiscard]] std::uint64_t offset() const override { return piece_.offset(); }
   [[nodiscard]] std::uint64_t length() const override { return piece_.length(); }
-  PieceWriter* Begin() override {
+  PieceWriter* Begin(std::optional<std::uint32_t> promised_crc32) override {
     writer_ = piece_.Take(ask_);
     if (writer_ == nullptr) return nullptr;
+    // Small ones are here before anybody could ask.
+    if (promised_crc32 && length() > kUncountedLength) {
+      writer_->PassOn(*promised_crc32, parent_id_);
+    }
     watched_.emplace(*writer_, piece_);
     return &*watched_;
   }
@@ -54,6 +62,7 @@ class Sink final : public PieceSink {
  private:
   ClaimedPiece& piece_;
   const std::uint32_t ask_;
+  const PeerId& parent_id_;
   std::unique_ptr<PieceWriter> writer_;
   std::optional<WatchedWriter> watched_;
 };
@@ -170,7 +179,7 @@ Awaitable<absl::StatusOr<GotPiece>> GetFromParent(PieceFetcher& fetcher, const C
                                                   std::shared_ptr<ClaimedPiece> piece,
                                                   std::uint32_t ask) {
   // A local, so that the claim is given back before the caller goes on.
-  Sink sink(*piece, ask);
+  Sink sink(*piece, ask, parent_id);
   CO_ASSIGN_OR_RETURN(const FetchedPiece fetched,
                       co_await fetcher.Fetch(std::move(parent), kind, std::move(id), sink));
   GotPiece got;

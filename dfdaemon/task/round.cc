@@ -38,7 +38,7 @@ Round::Round(TaskEnv& env, Plan plan, Notifier changed, std::function<void(Piece
       changed_(std::move(changed)),
       here_(std::move(here)),
       lost_(std::move(lost)),
-      events_(*plan_.stored, changed_, TaskEvents::Releases::kTold),
+      events_(*plan_.stored, changed_, TaskEvents::Kinds{.released = true}),
       picker_(plan_.layout.piece_count()),
       group_(env.with.io),
       links_(ParentLinks::Context{env, changed_, group_, picker_, plan_.layout,
@@ -104,6 +104,7 @@ void Round::TakeEvents() {
       case TaskEvent::Kind::kTaskRemoved:
         End(absl::AbortedError("task was removed while it was downloaded"));
         break;
+      case TaskEvent::Kind::kPieceComing:
       case TaskEvent::Kind::kTaskFinished:
       case TaskEvent::Kind::kTaskFailed:
         break;

@@ -82,7 +82,6 @@ class Round {
     std::optional<ParentSlot> parent;  // Nothing: the source.
     SteadyTime since;
     bool stopping = false;
-    bool standing = false;  // Waits though others come: see AskSeeds().
     std::unique_ptr<asio::steady_timer> stop;
   };
   /// A piece that was claimed. It waits until one of those that were asked begins to send it.
@@ -115,15 +114,11 @@ class Round {
   bool AskOne(SteadyTime now);
   /// While pieces wait at parents that are busy: asks all others as well.
   void AskEverybody(SteadyTime now);
-  /// What only seeds have is waited for all the time, so that their uplinks, which everybody
-  /// depends on, never rest and never repeat themselves while there is something new to ask for.
-  void AskSeeds(SteadyTime now);
   /// Somebody was faster.
   void StopWaiting();
   [[nodiscard]] bool MayReceive(SteadyTime now, int more) const;
   [[nodiscard]] bool Waits(const Job& job) const { return job.sender == nullptr; }
-  [[nodiscard]] static bool Stands(const Job& job);
-  /// Pieces that were asked for and count, but have not begun to come.
+  /// Pieces that were asked for, but have not begun to come.
   [[nodiscard]] int waiting() const;
   [[nodiscard]] int coming() const;
   [[nodiscard]] int nearly_done() const;
@@ -131,7 +126,7 @@ class Round {
 
   /// Null when the piece cannot be written now; it is not open any more then.
   std::shared_ptr<Job> StartJob(PieceNumber number);
-  Ask& AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent, SteadyTime now);
+  void AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent, SteadyTime now);
   static Awaitable<> RunAsk(Round& self, std::shared_ptr<Job> job, std::shared_ptr<Ask> ask);
   static Awaitable<absl::StatusOr<GotPiece>> OnDataThread(Round& self, std::shared_ptr<Job> job,
                                                           std::shared_ptr<Ask> ask);
@@ -168,9 +163,8 @@ class Round {
   std::shared_ptr<SchedulerSession> session_;
   absl::flat_hash_map<PieceNumber, std::shared_ptr<Job>> jobs_;
   std::uint32_t last_ask_ = 0;
-  ParentMask asked_;                                       // Parents that have not answered yet.
-  std::array<std::uint8_t, kMaxParents> asks_at_{};        // How often they were asked.
-  std::array<std::uint64_t, kMaxParents> rare_at_seed_{};  // Pieces that only this seed has.
+  ParentMask asked_;                                 // Parents that have not answered yet.
+  std::array<std::uint8_t, kMaxParents> asks_at_{};  // How often they were asked.
   bool contended_ = false;    // The last piece that began to come had to wait for its parent.
   SteadyTime last_progress_;  // A piece began to come, arrived, or nothing was asked for.
   absl::flat_hash_set<PieceNumber> foreign_;  // Written or checked by somebody else.

@@ -39,19 +39,13 @@ std::int64_t Milliseconds(Duration duration) {
 }  // namespace
 
 int Round::waiting() const {
-  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
-    return Waits(*entry.second) && !Stands(*entry.second);
-  }));
+  return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
+                                        [&](const auto& entry) { return Waits(*entry.second); }));
 }
 
 int Round::coming() const {
   return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(),
                                         [&](const auto& entry) { return !Waits(*entry.second); }));
-}
-
-bool Round::Stands(const Job& job) {
-  return std::all_of(job.asks.begin(), job.asks.end(),
-                     [](const auto& ask) { return ask->standing; });
 }
 
 int Round::nearly_done() const {
@@ -77,14 +71,12 @@ void Round::Pump(SteadyTime now) {
   NoticeBegun(now);
   if (contended_ && waiting() > 0 && !MayReceive(now, 0)) {
     StopWaiting();
-    AskSeeds(now);
     return;
   }
   while (!ended() && MayReceive(now, waiting())) {
     if (!AskOne(now)) break;
   }
   if (!ended()) AskEverybody(now);
-  if (!ended()) AskSeeds(now);
 }
 
 bool Round::AskOne(SteadyTime now) {
@@ -112,7 +104,7 @@ void Round::AskEverybody(SteadyTime now) {
   std::vector<PieceNumber> waits;
   bool late = false;
   for (const auto& [number, job] : jobs_) {
-    if (!Waits(*job) || Stands(*job)) continue;
+    if (!Waits(*job)) continue;
     waits.push_back(number);
     for (const auto& ask : job->asks) {
       late =
@@ -135,48 +127,10 @@ void Round::AskEverybody(SteadyTime now) {
   });
 }
 
-void Round::AskSeeds(SteadyTime now) {
-  if (plan_.prefetch_only) return;
-  const ParentMask others = links_.alive() - links_.seeds();
-  const auto rare = [&](PieceNumber number) { return (picker_.offers(number) & others).empty(); };
-  (links_.seeds() & links_.Available()).ForEach([&](ParentSlot seed) {
-    if (ended()) return;
-    Ask* asked = nullptr;
-    std::vector<PieceNumber> asked_for;
-    for (const auto& [number, job] : jobs_) {
-      if (!Waits(*job)) continue;
-      for (const auto& ask : job->asks) {
-        if (ask->parent != seed || ask->stopping) continue;
-        asked = ask.get();
-        asked_for.assign(1, number);
-      }
-    }
-    std::uint64_t equals = 0;
-    const auto number = picker_.PickRarestOf(seed, links_.alive(), asked_for, env_.random, &equals);
-    if (!number || !rare(*number)) {
-      // Meanwhile all can be had from somebody else.
-      if (asked != nullptr && asked->standing) Stop(*asked);
-      return;
-    }
-    const bool more = equals > std::exchange(rare_at_seed_[seed], equals);
-    if (asked != nullptr) {
-      // Whoever has asked goes over to what has come since, so that not all wait for the first
-      // piece.
-      const bool asked_is_rare = rare(asked_for.front());
-      if (*number == asked_for.front() || (asked_is_rare && !(more && contended_))) return;
-      Stop(*asked);
-    }
-    if (!contended_) return;
-    if (const auto job = StartJob(*number)) AskFor(job, seed, now).standing = true;
-  });
-}
-
 void Round::StopWaiting() {
   for (const auto& [number, job] : jobs_) {
     if (!Waits(*job)) continue;
-    for (const auto& ask : job->asks) {
-      if (!ask->standing) Stop(*ask);
-    }
+    for (const auto& ask : job->asks) Stop(*ask);
   }
 }
 
@@ -206,8 +160,8 @@ std::shared_ptr<Round::Job> Round::StartJob(PieceNumber number) {
   return job;
 }
 
-Round::Ask& Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
-                          SteadyTime now) {
+void Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentSlot> parent,
+                   SteadyTime now) {
   auto ask = std::make_shared<Ask>();
   ask->id = ++last_ask_;
   ask->parent = parent;
@@ -221,7 +175,6 @@ Round::Ask& Round::AskFor(const std::shared_ptr<Job>& job, std::optional<ParentS
     ++asks_at_[*parent];
   }
   group_.Spawn(RunAsk(*this, job, ask));
-  return *ask;
 }
 
 Awaitable<absl::StatusOr<GotPiece>> Round::OnDataThread(Round& self, std::shared_ptr<Job> job,

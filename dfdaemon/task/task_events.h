@@ -16,16 +16,20 @@ namespace dragonfly::dfdaemon {
 /// notified of the first that waits.
 class TaskEvents {
  public:
-  /// Whether released pieces are events too. Without them a task has hardly more events than
-  /// pieces, so that one who looks rarely holds no more than that; with them, look at every
-  /// notification.
-  enum class Releases : std::uint8_t { kTold, kLeftOut };
+  /// Whether pieces that begin to come, and those that are released, are events too. Without them a
+  /// task has hardly more events than pieces, so that one who looks rarely holds no more than that;
+  /// with them, look at every notification.
+  struct Kinds {
+    bool coming = false;
+    bool released = false;
+  };
 
-  TaskEvents(StoredTask& task, Notifier changed, Releases releases)
+  TaskEvents(StoredTask& task, Notifier changed, Kinds kinds)
       : queue_(std::make_shared<Queue>(std::move(changed))),
-        subscription_(task.Subscribe([queue = queue_, releases](const TaskEvent& event) {
-          const bool released = event.kind == TaskEvent::Kind::kPieceReleased;
-          if (!released || releases == Releases::kTold) queue->Push(event);
+        subscription_(task.Subscribe([queue = queue_, kinds](const TaskEvent& event) {
+          if (event.kind == TaskEvent::Kind::kPieceComing && !kinds.coming) return;
+          if (event.kind == TaskEvent::Kind::kPieceReleased && !kinds.released) return;
+          queue->Push(event);
         })) {}
 
   /// What happened since the last call, oldest first.

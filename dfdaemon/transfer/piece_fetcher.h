@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -37,9 +38,10 @@ class PieceSink {
   [[nodiscard]] virtual std::uint64_t offset() const = 0;  ///< Of the piece in the content, bytes.
   [[nodiscard]] virtual std::uint64_t length() const = 0;  ///< Bytes.
 
-  /// The parent begins to send the piece as planned. Null when another one brings it. Called at
-  /// most once per Fetch(), on the executor of the fetch; the writer lives until Fetch() returns.
-  virtual PieceWriter* Begin() = 0;
+  /// The parent begins to send the piece as planned, and promises that checksum. Null when another
+  /// one brings it. Called at most once per Fetch(), on the executor of the fetch; the writer lives
+  /// until Fetch() returns.
+  virtual PieceWriter* Begin(std::optional<std::uint32_t> promised_crc32) = 0;
 };
 
 /// Gets one piece from one parent. One instance per daemon; runs on executors of the `data`

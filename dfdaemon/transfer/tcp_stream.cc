@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -71,6 +72,12 @@ void TcpStream::ExpireAt(SteadyTime deadline) {
 }
 
 bool TcpStream::expired() const { return watch_->expired; }
+
+bool TcpStream::broken() {
+  // Not what recv(2) says: after a FIN it hides the reset that came later.
+  pollfd state{.fd = fd(), .events = 0, .revents = 0};
+  return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
 
 absl::Status TcpStream::StatusOf(const boost::system::error_code& error) const {
   if (watch_->expired) return absl::DeadlineExceededError("timed out");

@@ -33,6 +33,9 @@ class TcpStream {
 
   void ExpireAt(SteadyTime deadline);
   [[nodiscard]] bool expired() const;
+  /// The other side broke the connection. That it has closed its side only means that it sends
+  /// nothing more.
+  [[nodiscard]] bool broken();
 
   /// DeadlineExceeded when the deadline passes, Cancelled when the coroutine is cancelled,
   /// Unavailable for an error of the socket. (A peer that closed counts as readable.)

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -48,8 +49,7 @@ class RawSocket {
  public:
   explicit RawSocket(int fd = -1) : fd_(fd) {
     // A test that waits for ever fails by reading too little.
-    const timeval limit{.tv_sec = 10, .tv_usec = 0};
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    WaitAtMost(std::chrono::seconds(10));
   }
   RawSocket(RawSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   RawSocket& operator=(RawSocket&&) = delete;
@@ -102,10 +102,11 @@ class RawSocket {
   }
   /// Nothing came within `limit` and the other side is still there.
   bool SilentFor(std::chrono::milliseconds limit) {
-    const timeval time{.tv_sec = 0, .tv_usec = limit.count() * 1000};
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+    WaitAtMost(limit);
     char byte = 0;
-    return ::recv(fd_, &byte, 1, 0) < 0 && errno == EAGAIN;
+    const bool silent = ::recv(fd_, &byte, 1, 0) < 0 && errno == EAGAIN;
+    WaitAtMost(std::chrono::seconds(10));
+    return silent;
   }
   void EndSending() { ::shutdown(fd_, SHUT_WR); }
   void Shutdown() { ::shutdown(fd_, SHUT_RDWR); }
@@ -114,6 +115,11 @@ class RawSocket {
   }
 
  private:
+  void WaitAtMost(std::chrono::milliseconds time) {
+    const timeval limit{.tv_sec = time.count() / 1000, .tv_usec = time.count() % 1000 * 1000};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  }
+
   int fd_;
 };
 
@@ -192,6 +198,7 @@ class MemoryPieceWriter final : public PieceWriter {
     largest_append = std::max(largest_append, more.size());
     return absl::OkStatus();
   }
+  void PassOn(std::uint32_t, PeerId) override {}
   void Restart() override { bytes.clear(); }
   absl::Status Commit(PieceRecord, std::optional<std::uint32_t>) override {
     return absl::OkStatus();

@@ -9,12 +9,14 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "absl/hash/hash.h"
+#include "common/async/notifier.h"
 #include "common/async/sleep.h"
 #include "common/base/status_macros.h"
 #include "common/base/status_util.h"
@@ -34,6 +36,12 @@ constexpr double kHandOverSeconds = 0.010;
 constexpr auto kDrainStall = std::chrono::milliseconds(500);
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+// Of a piece that is only coming, the last bytes are kept back until its checksum was found right:
+// nobody ever has a whole piece that this host would not hand out.
+constexpr std::uint64_t kKeptBack = 64 * kKiB;
+// A peer that left while nothing could be sent is noticed so late.
+constexpr auto kLookAfterPeer = std::chrono::milliseconds(200);
 
 // Counts an upload that was started and not finished as failed, also when it is cancelled.
 class UploadTally {
@@ -59,6 +67,48 @@ class UploadTally {
 };
 
 }  // namespace
+
+// What may be sent of a piece that a parent is still sending to this host.
+class UploadConnection::Arrivals {
+ public:
+  Arrivals(TcpStream& stream, std::shared_ptr<ComingPiece> piece)
+      : stream_(stream),
+        piece_(std::move(piece)),
+        changed_(stream.socket().get_executor()),
+        watch_(piece_, [changed = changed_]() mutable { changed.NotifyFromAnyThread(); }) {}
+
+  // Waits until more than the first `sent` bytes may be sent; returns how many more. NotFound when
+  // the piece does not come after all; Unavailable when the peer has left; DeadlineExceeded when
+  // nothing came for `patience`.
+  Awaitable<absl::StatusOr<std::uint64_t>> Beyond(std::uint64_t sent, Duration patience) {
+    const SteadyTime deadline = Now() + patience;
+    while (true) {
+      const auto version = changed_.version();
+      const std::uint64_t may_be_sent = Allowed();
+      if (may_be_sent > sent) co_return may_be_sent - sent;
+      if (piece_->progress().state == ComingPiece::State::kLost) {
+        co_return absl::NotFoundError("the piece stopped coming");
+      }
+      if (stream_.broken()) co_return absl::UnavailableError("the peer broke the connection");
+      const SteadyTime now = Now();
+      if (now >= deadline) co_return absl::DeadlineExceededError("the piece does not come");
+      (void)co_await changed_.WaitPast(version, std::min(deadline, now + kLookAfterPeer));
+    }
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t Allowed() const {
+    const ComingPiece::Progress progress = piece_->progress();
+    const std::uint64_t length = piece_->location().length;
+    if (progress.state == ComingPiece::State::kFinished) return length;
+    return std::min(progress.written, length - std::min(length, kKeptBack));
+  }
+
+  TcpStream& stream_;
+  const std::shared_ptr<ComingPiece> piece_;
+  Notifier changed_;
+  const ComingPiece::Watch watch_;
+};
 
 UploadConnection::UploadConnection(const UploadContext& context, TcpStream::Socket socket)
     : context_(context), stream_(std::move(socket)) {}
@@ -149,12 +199,18 @@ std::string UploadConnection::PieceName() const {
 Awaitable<absl::Status> UploadConnection::Answer() {
   UploadTally tally(context_.metrics, kind_);
   UseTask();
-  const auto piece = task_ != nullptr ? task_->Locate(request_.number) : std::nullopt;
+  auto piece = task_ != nullptr ? task_->Locate(request_.number) : std::nullopt;
+  std::shared_ptr<ComingPiece> coming;
+  if (!piece && task_ != nullptr) {
+    coming = task_->Coming(request_.number);
+    // It may have become whole between the two questions.
+    piece = coming != nullptr ? coming->location() : task_->Locate(request_.number);
+  }
   if (!piece.has_value()) {
     co_return co_await SendError(VortexErrorCode::kNotFound,
                                  StrCat("piece ", PieceName(), " not found"));
   }
-  if (!task_->Intact()) {
+  if (coming == nullptr && !task_->Intact()) {
     // Wrong bytes would be found by their receiver, who then takes this node for a liar.
     auto verify = [task = task_, number = request_.number] { return task->VerifyPiece(number); };
     const absl::Status verified = co_await context_.disk.Run(std::move(verify));
@@ -175,7 +231,19 @@ Awaitable<absl::Status> UploadConnection::Answer() {
   const std::uint64_t name = absl::HashOf(std::string_view(request_.task_id), request_.number);
   CO_ASSIGN_OR_RETURN(const UploadTurns::Turn turn,
                       co_await context_.turns.Wait(stream_, name, piece->length));
-  const absl::Status status = co_await SendPiece(*piece, content);
+  std::optional<Arrivals> arrivals;
+  if (coming != nullptr) {
+    arrivals.emplace(stream_, coming);
+    // Nothing is promised before anything is here.
+    const auto first = co_await arrivals->Beyond(0, context_.options.send_timeout);
+    if (absl::IsNotFound(first.status())) {
+      co_return co_await SendError(VortexErrorCode::kNotFound,
+                                   StrCat("piece ", PieceName(), " not found"));
+    }
+    if (!first.ok()) co_return first.status();
+  }
+  const absl::Status status =
+      co_await SendPiece(*piece, content, arrivals.has_value() ? &*arrivals : nullptr);
   if (status.ok()) {
     tally.Finished(piece->length);
   } else if (absl::IsDataLoss(status)) {
@@ -208,14 +276,21 @@ std::size_t UploadConnection::WriteHead(const PieceLocation& piece) {
   return WriteVortexContent(next_id_, tag, metadata, out_);
 }
 
-Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int content) {
+Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int content,
+                                                    Arrivals* arrivals) {
   ++next_id_;
   std::size_t head_bytes = WriteHead(piece);
   std::uint64_t offset = piece.offset;
   std::uint64_t rest = piece.length;
   sent_ = confirmed_ = 0;
   while (rest > 0) {
-    const std::uint64_t chunk = std::min<std::uint64_t>(rest, context_.options.chunk_bytes);
+    std::uint64_t chunk = std::min<std::uint64_t>(rest, context_.options.chunk_bytes);
+    if (arrivals != nullptr) {
+      CO_ASSIGN_OR_RETURN(
+          const std::uint64_t here,
+          co_await arrivals->Beyond(piece.length - rest, context_.options.send_timeout));
+      chunk = std::min(chunk, here);
+    }
     if (!context_.limiter.unlimited()) co_await context_.limiter.Acquire(chunk);
     if (!IsInPageCache(content, offset, chunk)) co_await Read(content, offset, chunk, rest - chunk);
     stream_.ExpireAt(Now() + context_.options.send_timeout);

@@ -36,12 +36,15 @@ class UploadConnection {
   Awaitable<> Run();
 
  private:
+  class Arrivals;
+
   /// OutOfRange when the peer sends no more, which is the normal end; errors of the stream,
   /// InvalidArgument for a request that is none.
   Awaitable<absl::Status> ReadRequest();
   Awaitable<absl::Status> WaitForRequest();
   Awaitable<absl::Status> Answer();
-  Awaitable<absl::Status> SendPiece(PieceLocation piece, int content);
+  /// `arrivals`: null for a piece that is all here.
+  Awaitable<absl::Status> SendPiece(PieceLocation piece, int content, Arrivals* arrivals);
   Awaitable<absl::Status> SendBytes(int content, std::uint64_t offset, std::uint64_t length);
   /// Tells the turns what the peer confirmed since the last call. Returns what is on its way.
   std::uint64_t CountConfirmed();

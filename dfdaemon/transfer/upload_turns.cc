@@ -1,7 +1,5 @@
 #include "dfdaemon/transfer/upload_turns.h"
 
-#include <poll.h>
-
 #include <utility>
 
 #include <boost/asio/deferred.hpp>
@@ -75,9 +73,7 @@ Awaitable<absl::StatusOr<UploadTurns::Turn>> UploadTurns::Wait(TcpStream& stream
     (void)timer_error;
     (void)socket_error;
     if (order[0] != 1) continue;
-    // Not what recv(2) says: after a FIN it hides the reset that came later.
-    pollfd state{.fd = stream.fd(), .events = 0, .revents = 0};
-    if (::poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+    if (stream.broken()) {
       co_return absl::UnavailableError("the peer broke the connection before its turn came");
     }
   }

@@ -206,7 +206,7 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
     if (absl::IsNotFound(announcement.status())) Keep(shard, parent, std::move(connection));
     co_return announcement.status();
   }
-  PieceWriter* const writer = sink.Begin();
+  PieceWriter* const writer = sink.Begin(announcement->crc32);
   if (writer == nullptr) co_return absl::CancelledError("the piece comes from elsewhere");
   if (writer->written() > 0) writer->Restart();
   CO_RETURN_IF_ERROR(co_await Receive(shard, *connection, *writer));

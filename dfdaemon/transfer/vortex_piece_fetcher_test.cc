@@ -329,7 +329,7 @@ TEST_F(VortexPieceFetcherTest, APieceThatComesFromElsewhereIsNotReceived) {
     [[nodiscard]] PieceNumber number() const override { return 2; }
     [[nodiscard]] std::uint64_t offset() const override { return 20; }
     [[nodiscard]] std::uint64_t length() const override { return 9; }
-    PieceWriter* Begin() override { return nullptr; }
+    PieceWriter* Begin(std::optional<std::uint32_t>) override { return nullptr; }
   };
   FakeParent parent([&](RawSocket& socket, int) {
     socket.Read(kVortexRequestBytes);

@@ -444,5 +444,82 @@ TEST_F(VortexServerTest, SaysWhyItCannotListen) {
   EXPECT_THAT(third.Start(), StatusIs(absl::StatusCode::kInvalidArgument, "localhost"));
 }
 
+/// A piece of 1 MiB that the test brings bit by bit.
+class ComingPieceTest : public VortexServerTest {
+ protected:
+  ComingPieceTest() {
+    task_ = CreateTask(*storage_, kTask, kMiB, 2 * kMiB);
+    auto claim = task_->ClaimPiece(1);
+    EXPECT_THAT(claim, IsOk());
+    writer_ = std::move(claim->writer);
+    writer_->PassOn(Crc32(0, AsBytes(content_)), PeerId("parent"));
+    Start();
+  }
+  void Bring(std::size_t bytes) {
+    ASSERT_THAT(writer_->Append(AsBytes(content_).subspan(writer_->written(), bytes)), IsOk());
+  }
+  /// Asks for the piece and reads the head of the answer.
+  VortexMetadata Ask(RawSocket& socket) {
+    EXPECT_TRUE(socket.Send(RequestBytes(TaskKind::kStandard, kTask, 1)));
+    head_ = socket.Read(kVortexHeaderBytes);
+    VortexHeader header;
+    EXPECT_TRUE(ParseVortexHeader(AsBytes(head_), header));
+    EXPECT_EQ(header.tag, VortexTag::kPieceContent);
+    head_ += socket.Read(header.length);
+    VortexFrame frame;
+    EXPECT_EQ(VortexParser().ParseFrame(AsBytes(head_), frame).state, VortexParse::State::kDone);
+    const auto* metadata = std::get_if<VortexMetadata>(&frame.value);
+    return metadata != nullptr ? *metadata : VortexMetadata();
+  }
+
+  const std::string content_ = Content(kMiB);
+  std::shared_ptr<StoredTask> task_;
+  std::unique_ptr<PieceWriter> writer_;
+  std::string head_;
+};
+
+TEST_F(ComingPieceTest, IsSentAsItComesAndItsEndOnlyOnceItIsChecked) {
+  constexpr std::size_t kFirst = 600 * kKiB;
+  constexpr std::size_t kAllBut = kMiB - 64 * kKiB;
+  Bring(kFirst);
+  RawSocket peer = Connect();
+  const VortexMetadata metadata = Ask(peer);
+  EXPECT_EQ(metadata.number, 1U);
+  EXPECT_EQ(metadata.offset, kMiB);
+  EXPECT_EQ(metadata.length, kMiB);
+  std::string got = peer.Read(kFirst);
+  EXPECT_EQ(got.size(), kFirst);
+  EXPECT_TRUE(peer.SilentFor(milliseconds(50)));
+  Bring(kMiB - kFirst);
+  got += peer.Read(kAllBut - kFirst);
+  EXPECT_EQ(got.size(), kAllBut);
+  EXPECT_TRUE(peer.SilentFor(milliseconds(50))) << "nobody has compared the checksum yet";
+  ASSERT_THAT(writer_->Commit({}, Crc32(0, AsBytes(content_))), IsOk());
+  got += peer.Read(kMiB - kAllBut);
+  EXPECT_TRUE(got == content_);
+  EXPECT_TRUE(WaitFor([&] { return metrics_.finished == 1; }));
+}
+
+TEST_F(ComingPieceTest, BreaksOffWhenItIsLost) {
+  Bring(kMiB);
+  RawSocket peer = Connect();
+  Ask(peer);
+  EXPECT_EQ(peer.Read(kMiB - 64 * kKiB).size(), kMiB - 64 * kKiB);
+  writer_.reset();
+  EXPECT_EQ(peer.ReadToEnd(), "") << "a whole piece that was never checked";
+  EXPECT_TRUE(WaitFor([&] { return metrics_.failed == 1; }));
+}
+
+TEST_F(ComingPieceTest, IsNotFoundWhenItIsLostBeforeAnythingCame) {
+  RawSocket peer = Connect();
+  ASSERT_TRUE(peer.Send(RequestBytes(TaskKind::kStandard, kTask, 1)));
+  EXPECT_TRUE(WaitFor([&] { return metrics_.started == 1; }));
+  EXPECT_TRUE(peer.SilentFor(milliseconds(20)));
+  writer_.reset();
+  const Answer answer = ReadAnswer(peer);
+  EXPECT_EQ(answer.tag, VortexTag::kError);
+  EXPECT_EQ(answer.error.code, VortexErrorCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon

@@ -12,7 +12,7 @@ class WriterSink final : public PieceSink {
   [[nodiscard]] PieceNumber number() const override { return writer_.number(); }
   [[nodiscard]] std::uint64_t offset() const override { return writer_.offset(); }
   [[nodiscard]] std::uint64_t length() const override { return writer_.length(); }
-  PieceWriter* Begin() override { return &writer_; }
+  PieceWriter* Begin(std::optional<std::uint32_t> /*promised_crc32*/) override { return &writer_; }
 
  private:
   PieceWriter& writer_;

@@ -268,7 +268,7 @@ Awaitable<absl::StatusOr<FetchedPiece>> FakeParents::Fetch(VortexAddress parent,
   if (known.serve) {
     if (auto status = known.serve(sink.number()); !status.ok()) co_return status;
   }
-  PieceWriter* const writer = sink.Begin();
+  PieceWriter* const writer = sink.Begin(Crc32(0, AsBytes(known.object)));
   if (writer == nullptr) co_return absl::CancelledError("the piece comes from elsewhere");
   const auto bytes = PieceOf(known.object, *writer);
   if (auto status = writer->Append(bytes); !status.ok()) co_return status;
