@@ -1,5 +1,6 @@
 #include "scheduler/rpc/shard.h"
 
+#include <chrono>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -16,6 +17,8 @@ constexpr std::size_t kReportStreams = 4;
 constexpr std::size_t kReportsPerStream = 256;
 constexpr std::size_t kControlBudget = 4096;
 constexpr std::size_t kSweepPortion = 2000;
+// Nobody is told anything because of a report, so it may wait.
+constexpr std::chrono::milliseconds kReportTick{1};
 
 }  // namespace
 
@@ -32,6 +35,7 @@ Shard::Shard(asio::any_io_executor executor, const Dispatcher::Options& options,
       clock_(clock),
       seeds_(seeds),
       dispatcher_(options, WithSeeds(collaborators, *this), Random::FromSystem()),
+      tick_(executor_),
       timer_(executor_) {}
 
 Shard::~Shard() = default;
@@ -48,6 +52,7 @@ void Shard::Ready(std::shared_ptr<PeerStream> stream, Urgency urgency) {
     queue_.control.push_back(std::move(stream));
   } else {
     queue_.reports.push_back(std::move(stream));
+    if (queue_.ticking) return;
   }
   ScheduleLocked();
 }
@@ -82,11 +87,32 @@ void Shard::Run() {
     if (stream->Drain(dispatcher_, now, kReportsPerStream)) Ready(stream, Urgency::kReports);
   }
   SetTimer();
+  if (!reports.empty()) StartTick();
   const MutexLock lock(mutex_);
   queue_.scheduled = false;
-  if (!queue_.works.empty() || !queue_.control.empty() || !queue_.reports.empty()) {
+  // What did not fit into this run does not wait.
+  const bool more_reports = reports.size() == kReportStreams || !queue_.ticking;
+  if (!queue_.works.empty() || !queue_.control.empty() ||
+      (more_reports && !queue_.reports.empty())) {
     ScheduleLocked();
   }
+}
+
+void Shard::StartTick() {
+  {
+    const MutexLock lock(mutex_);
+    if (std::exchange(queue_.ticking, true)) return;
+  }
+  tick_.expires_after(kReportTick);
+  tick_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && !self->stopped_) self->Tick();
+  });
+}
+
+void Shard::Tick() {
+  const MutexLock lock(mutex_);
+  queue_.ticking = false;
+  if (!queue_.reports.empty()) ScheduleLocked();
 }
 
 void Shard::SetTimer() {
@@ -142,6 +168,7 @@ Awaitable<> Shard::Stop() { return RunOn(executor_, StopHere()); }
 
 Awaitable<> Shard::StopHere() {
   stopped_ = true;
+  tick_.cancel();
   timer_.cancel();
   Queue dropped;
   {

@@ -24,7 +24,8 @@ class PeerStream;
 ///
 /// The queue holds conversations, not messages: a conversation with ten new piece reports stands in
 /// it once. Conversations with anything else than piece reports go first, so that a storm of
-/// reports delays a registration by a few hundred reports at most.
+/// reports delays a registration by a few hundred reports at most. Reports alone wake the shard
+/// once a millisecond at most: in a storm, waking it for every few of them costs more than they do.
 ///
 /// Thread-safe but for what says otherwise.
 class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shard> {
@@ -63,6 +64,7 @@ class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shar
     std::vector<std::shared_ptr<PeerStream>> control;
     std::deque<std::shared_ptr<PeerStream>> reports;
     bool scheduled = false;
+    bool ticking = false;  // Reports wait for tick_.
     bool stopped = false;
   };
 
@@ -70,6 +72,9 @@ class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shar
                                                            SeedTrigger& seeds);
   void ScheduleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
+  /// Lets reports that come from now on wait a moment for each other.
+  void StartTick();
+  void Tick();
   void SweepPortion(Swarm::Cursor cursor);
   void SetTimer();
   Awaitable<> StopHere();
@@ -83,6 +88,7 @@ class Shard final : public SeedTrigger, public std::enable_shared_from_this<Shar
 
   // Only on the executor.
   Dispatcher dispatcher_;
+  asio::steady_timer tick_;
   asio::steady_timer timer_;
   SteadyTime timer_at_ = SteadyTime::max();
   bool sweeping_ = false;
