@@ -196,6 +196,7 @@ TEST(AnnounceVectorsTest, Conversations) {
     EXPECT_EQ(static_cast<int>(peer->effective_priority), Level(expect["effective_priority"]));
     std::set<std::string> blocked;
     for (const PeerId& id : peer->blocked()) blocked.insert(id.str());
+    if (peer->Blocks(*peer)) blocked.insert(peer->id().str());
     std::set<std::string> expected;
     if (!expect["block_parents"].is_null()) expected = expect["block_parents"];
     EXPECT_EQ(blocked, expected);

@@ -1,11 +1,9 @@
 #include "scheduler/selection/evaluator.h"
 
-#include <cstddef>
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
-#include "common/base/strings.h"
 
 namespace dragonfly::scheduler {
 namespace {
@@ -22,7 +20,6 @@ constexpr double kConcurrencyWeight = 0.2;
 
 constexpr double kBandwidthWindowSeconds = 60;
 constexpr double kConcurrencyPieceBytes = 16 * 1024 * 1024;
-constexpr std::size_t kLocationElements = 5;
 
 double PeakBandwidthUsage(std::uint64_t max, std::uint64_t tx) {
   if (max == 0 || tx >= max) return 0;
@@ -49,32 +46,17 @@ double Concurrency(std::uint64_t max, std::uint64_t pieces) {
   return ratio <= 1 ? 1 : 1 / ratio;
 }
 
-double IdcAffinity(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty()) return 0;
-  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b)) ? 1 : 0;
+double IdcAffinity(const Place& a, const Place& b) {
+  return a.idc != 0 && a.idc == b.idc ? 1 : 0;
 }
 
-std::string_view TakeElement(std::string_view& location, bool& more) {
-  const std::size_t end = location.find('|');
-  const std::string_view element = location.substr(0, end);
-  more = end != std::string_view::npos;
-  location = more ? location.substr(end + 1) : std::string_view();
-  return element;
-}
-
-double LocationAffinity(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty()) return 0;
-  if (absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b))) return 1;
-  std::size_t equal = 0;
-  bool more_a = true;
-  bool more_b = true;
-  while (more_a && more_b && equal < kLocationElements) {
-    const std::string_view element_a = TakeElement(a, more_a);
-    const std::string_view element_b = TakeElement(b, more_b);
-    if (!absl::EqualsIgnoreCase(ToAbsl(element_a), ToAbsl(element_b))) break;
-    ++equal;
-  }
-  return static_cast<double>(equal) / kLocationElements;
+double LocationAffinity(const Place& a, const Place& b) {
+  if (a.location == 0 || b.location == 0) return 0;
+  if (a.location == b.location) return 1;
+  const std::uint32_t shorter = std::min(a.element_count, b.element_count);
+  std::uint32_t equal = 0;
+  while (equal < shorter && a.prefixes[equal] == b.prefixes[equal]) ++equal;
+  return static_cast<double>(equal) / Place::kElements;
 }
 
 /// A seed that has only just begun is the best parent there is, one that has finished the worst:
@@ -117,8 +99,8 @@ ScoreParts DefaultScore(const Peer& parent, const Peer& child) {
   parts.load_quality = kPeakBandwidthUsageWeight * parts.peak_bandwidth_usage +
                        kBandwidthDurationWeight * parts.bandwidth_duration +
                        kConcurrencyWeight * parts.concurrency;
-  parts.idc_affinity = IdcAffinity(to.idc, from.idc);
-  parts.location_affinity = LocationAffinity(to.location, from.location);
+  parts.idc_affinity = IdcAffinity(to.place, from.place);
+  parts.location_affinity = LocationAffinity(to.place, from.place);
   parts.host_type = HostTypeScore(parent);
   parts.total = kLoadQualityWeight * parts.load_quality + kIdcAffinityWeight * parts.idc_affinity +
                 kLocationAffinityWeight * parts.location_affinity +
@@ -129,7 +111,7 @@ ScoreParts DefaultScore(const Peer& parent, const Peer& child) {
 double Affinity(const Peer& parent, const Peer& child) {
   const HostInfo& from = parent.host_info();
   const HostInfo& to = child.host_info();
-  return IdcAffinity(to.idc, from.idc) + LocationAffinity(to.location, from.location);
+  return IdcAffinity(to.place, from.place) + LocationAffinity(to.place, from.place);
 }
 
 absl::StatusOr<std::unique_ptr<const Evaluator>> MakeEvaluator(std::string_view algorithm) {

@@ -55,10 +55,10 @@ std::string_view Name(Drop drop) {
 }
 
 std::optional<Drop> ParentFinder::WhyNot(const Peer& child, const Peer& candidate) const {
-  if (&candidate == &child || child.Blocks(candidate.id())) return Drop::kBlocked;
+  if (&candidate == &child || child.Blocks(candidate)) return Drop::kBlocked;
   const HostInfo& host = candidate.host_info();
   if (host.disable_shared) return Drop::kNotShared;
-  if (host.id == child.host().id()) return Drop::kSameHost;
+  if (candidate.host().IsSame(child.host())) return Drop::kSameHost;
   // A seed serves while it reads the source, whoever is below somebody serves what it got, and
   // whoever reads the source or has finished needs nobody above.
   if (!IsSeed(host.type) && candidate.parents().empty() &&
@@ -86,12 +86,14 @@ std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const L
     if (child.trades()) candidate.affinity = Affinity(peer, child);
   };
   const auto sample = task.Sample(limits.filter_parent_limit, random);
-  for (const auto& peer : sample) consider(*peer);
+  // Everything about them is far away in memory: it had better come at once than one by one.
+  for (const Peer* const peer : sample) peer->Prefetch();
+  for (const Peer* const peer : sample) peer->PrefetchHost();
+  for (Peer* const peer : sample) consider(*peer);
   if (child.trades()) {
     // It has many parents, so the seed should be one of them wherever a task is large.
     for (Peer* const seed : task.seeds()) {
-      const bool drawn = std::ranges::any_of(
-          sample, [&](const std::unique_ptr<Peer>& peer) { return peer.get() == seed; });
+      const bool drawn = std::ranges::find(sample, seed) != sample.end();
       if (!drawn && task.IsPossibleParent(*seed)) consider(*seed);
     }
   }

@@ -121,7 +121,7 @@ WaitingRoom::Result WaitingRoom::Serve(Waiter& waiter, SteadyTime now) {
 
   offered_.clear();
   for (const ParentFinder::Candidate& candidate : candidates) {
-    if (task.AddEdge(*candidate.peer, peer).ok()) offered_.push_back(candidate);
+    if (task.AddFitEdge(*candidate.peer, peer).ok()) offered_.push_back(candidate);
   }
   if (offered_.empty()) {
     // Nobody else; the answer is due all the same.

@@ -2,17 +2,50 @@
 
 #include <utility>
 
+#include "absl/hash/hash.h"
+#include "absl/strings/ascii.h"
+#include "common/base/strings.h"
+
 namespace dragonfly::scheduler {
+namespace {
+
+std::uint64_t HashOf(const std::string& text) {
+  const std::uint64_t hash = absl::HashOf(text);
+  return hash == 0 ? 1 : hash;
+}
+
+std::shared_ptr<const HostInfo> Shared(HostInfo info) {
+  info.place = PlaceOf(info.idc, info.location);
+  return std::make_shared<const HostInfo>(std::move(info));
+}
+
+}  // namespace
+
+Place PlaceOf(std::string_view idc, std::string_view location) {
+  Place place;
+  if (!idc.empty()) place.idc = HashOf(absl::AsciiStrToLower(ToAbsl(idc)));
+  if (location.empty()) return place;
+  const std::string lower = absl::AsciiStrToLower(ToAbsl(location));
+  place.location = HashOf(lower);
+  std::size_t end = 0;
+  while (place.element_count < Place::kElements && end != std::string::npos) {
+    end = lower.find('|', end == 0 ? 0 : end + 1);
+    place.prefixes[place.element_count++] =
+        static_cast<std::uint32_t>(HashOf(lower.substr(0, end)));
+  }
+  return place;
+}
 
 std::string_view HostTypeName(HostType type) {
   return type == HostType::kSuper ? "super" : "normal";
 }
 
 Host::Host(HostInfo info, SteadyTime now)
-    : id_(info.id),
-      created_(now),
+    : id_hash_(HashOf(info.id.str())),
       updated_(now),
-      info_(std::make_shared<const HostInfo>(std::move(info))) {}
+      created_(now),
+      id_(info.id),
+      info_(Shared(std::move(info))) {}
 
 std::shared_ptr<const HostInfo> Host::info() const {
   const MutexLock lock(mutex_);
@@ -20,7 +53,7 @@ std::shared_ptr<const HostInfo> Host::info() const {
 }
 
 void Host::Update(HostInfo info, SteadyTime now) {
-  auto fresh = std::make_shared<const HostInfo>(std::move(info));
+  auto fresh = Shared(std::move(info));
   Touch(now);
   const MutexLock lock(mutex_);
   info_ = std::move(fresh);

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,20 +22,35 @@ enum class HostType : std::uint8_t { kNormal = 0, kSuper = 1, kStrong = 2, kWeak
 /// `normal` or `super`; the two types of old releases print as `normal`.
 [[nodiscard]] std::string_view HostTypeName(HostType type);
 
+/// Where a host stands, in hashes that ignore case, so that two hosts are compared without their
+/// texts. Two places that share a hash by chance look nearer than they are, which harms nobody.
+struct Place {
+  static constexpr std::size_t kElements = 5;
+
+  std::uint64_t idc = 0;       ///< 0: not announced.
+  std::uint64_t location = 0;  ///< 0: not announced.
+  std::uint32_t element_count = 0;  ///< Of the location, kElements at most.
+  std::array<std::uint32_t, kElements> prefixes{};  ///< Of its first 1, 2, … elements.
+};
+/// Elements of `location` are separated by '|', widest first.
+[[nodiscard]] Place PlaceOf(std::string_view idc, std::string_view location);
+
 /// What a host announced. Never changed once it is shared.
 struct HostInfo {
-  HostId id;
+  // What is looked at for every candidate stands together.
+  Place place;  ///< Of `idc` and `location`; Host fills it in.
+  std::uint64_t max_tx_bandwidth = 0;  ///< Bits per second; 0: not announced.
   HostType type = HostType::kNormal;
+  bool disable_shared = false;
+  /// Its daemon can have a peer as parent and child at once, see Task::MarkUnfit().
+  bool trades = false;
+  HostId id;
   std::string hostname;
   std::string ip;  ///< Without brackets.
   std::uint16_t port = 0;
   std::uint16_t download_port = 0;
-  bool disable_shared = false;
-  /// Its daemon can have a peer as parent and child at once, see Task::MarkUnfit().
-  bool trades = false;
   std::string idc;
-  std::string location;                ///< Elements separated by '|', widest first.
-  std::uint64_t max_tx_bandwidth = 0;  ///< Bits per second; 0: not announced.
+  std::string location;
   Duration announce_interval{};        ///< 0: never collected.
   /// The common.v2.Host message it came in, for whoever is told about this host. No decision looks
   /// into it.
@@ -65,6 +82,10 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   [[nodiscard]] const HostId& id() const { return id_; }
+  /// Whether both are the same machine: one that left and came back is another Host.
+  [[nodiscard]] bool IsSame(const Host& other) const {
+    return this == &other || (id_hash_ == other.id_hash_ && id_ == other.id_);
+  }
   [[nodiscard]] std::shared_ptr<const HostInfo> info() const;
   /// Changes when info() does; cheap, for those who keep a copy (see HostView).
   [[nodiscard]] std::uint32_t version() const { return version_.load(std::memory_order_acquire); }
@@ -85,16 +106,18 @@ class Host {
   }
 
  private:
-  const HostId id_;
-  const SteadyTime created_;
-  std::atomic<SteadyTime> updated_;
+  // What is looked at for every candidate stands together.
+  const std::uint64_t id_hash_;
   std::atomic<std::uint32_t> version_{1};
-  std::atomic<std::uint64_t> upload_count_{0};
   std::atomic<std::int64_t> concurrent_upload_count_{0};
   std::atomic<std::uint64_t> tx_bandwidth_{0};
   std::atomic<std::uint64_t> concurrent_piece_count_{0};
   std::atomic<std::uint64_t> content_length_{0};
+  std::atomic<SteadyTime> updated_;
+  std::atomic<std::uint64_t> upload_count_{0};
   std::atomic<std::uint64_t> upload_failed_count_{0};
+  const SteadyTime created_;
+  const HostId id_;
 
   mutable Mutex mutex_;
   std::shared_ptr<const HostInfo> info_ ABSL_GUARDED_BY(mutex_);
@@ -114,6 +137,11 @@ class HostView {
       info_ = host_->info();
     }
     return *info_;
+  }
+  /// Brings nearer what info() and Host::load() will look at. Only a hint.
+  void Prefetch() const {
+    __builtin_prefetch(host_.get());
+    if (info_ != nullptr) __builtin_prefetch(info_.get());
   }
 
  private:

@@ -42,7 +42,7 @@ class Peer {
   };
 
   Peer(Task& task, std::shared_ptr<Host> host, PeerSpec spec, SteadyTime now)
-      : task_(task), spec_(std::move(spec)), host_(std::move(host)), created_(now) {
+      : host_(std::move(host)), task_(task), spec_(std::move(spec)), created_(now) {
     updated = piece_updated = now;
     trades_ = host_info().trades;
     seed_ = IsSeed(host_info().type);
@@ -72,22 +72,27 @@ class Peer {
 
   /// Parents that this peer is never offered (again).
   void Block(const PeerId& parent) {
-    if (!blocked_.empty() && std::ranges::find(blocked_, parent) != blocked_.end()) return;
-    if (blocked_.size() < kBlockedLimit) blocked_.push_back(parent);
+    // Nearly every peer blocks itself and nobody else.
+    if (parent == id()) {
+      blocks_itself_ = true;
+    } else if (blocked_.size() < kBlockedLimit &&
+               std::ranges::find(blocked_, parent) == blocked_.end()) {
+      blocked_.push_back(parent);
+    }
   }
-  [[nodiscard]] bool Blocks(const PeerId& parent) const {
-    return std::ranges::find(blocked_, parent) != blocked_.end();
+  [[nodiscard]] bool Blocks(const Peer& parent) const {
+    if (&parent == this) return blocks_itself_;
+    return !blocked_.empty() && std::ranges::find(blocked_, parent.id()) != blocked_.end();
   }
+  /// Without itself.
   [[nodiscard]] const std::vector<PeerId>& blocked() const { return blocked_; }
 
-  // Facts without rules; whoever handles a message sets them.
-  Priority effective_priority = Priority::kLevel0;
-  bool need_back_to_source = false;
-  Duration cost{};  ///< From creation to the end; 0 before.
-  SteadyTime updated;
-  SteadyTime piece_updated;
-  PieceSet finished_pieces;
-  PieceCosts piece_costs;
+  /// Brings nearer what the choice of parents looks at. Only a hint.
+  void Prefetch() const {
+    __builtin_prefetch(&host_);
+    __builtin_prefetch(&piece_costs);
+  }
+  void PrefetchHost() const { host_.Prefetch(); }
 
  private:
   friend class Task;
@@ -96,21 +101,34 @@ class Peer {
   /// A client names its own parents here; more than it can have had is nonsense.
   static constexpr std::size_t kBlockedLimit = 1024;
 
-  Task& task_;
-  const PeerSpec spec_;
+  // What is looked at for every candidate stands together, up to piece_costs.
   const HostView host_;
-  const SteadyTime created_;
-
+  std::vector<Edge> parents_;
   PeerState state_ = PeerState::kPending;
   bool on_source_ = false;
   bool trades_ = false;
   bool seed_ = false;
   bool starting_ = false;
   bool lost_ = false;
-  std::uint32_t slot_ = 0;  // In the task's list.
+  bool blocks_itself_ = false;
   std::uint32_t mark_ = 0;  // See Task::MarkUnfit().
-  std::vector<Edge> parents_;
+  std::uint32_t slot_ = 0;  // In the task's list.
+
+ public:
+  // Facts without rules; whoever handles a message sets them.
+  PieceCosts piece_costs;
+  Priority effective_priority = Priority::kLevel0;
+  bool need_back_to_source = false;
+  Duration cost{};  ///< From creation to the end; 0 before.
+  SteadyTime updated;
+  SteadyTime piece_updated;
+  PieceSet finished_pieces;
+
+ private:
   std::vector<Peer*> children_;
+  Task& task_;
+  const PeerSpec spec_;
+  const SteadyTime created_;
   std::vector<PeerId> blocked_;
 
   // The swarm's list of peers on the same host.

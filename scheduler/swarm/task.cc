@@ -152,15 +152,17 @@ absl::Status Task::Apply(Peer& peer, PeerEvent event, SteadyTime now) {
   return absl::OkStatus();
 }
 
-std::span<const std::unique_ptr<Peer>> Task::Sample(std::size_t count, Random& random) {
+std::span<Peer* const> Task::Sample(std::size_t count, Random& random) {
+  sample_.clear();
+  // Robert Floyd's way, in Bentley and Saxe's column: as many draws as are wanted, and the list
+  // stays as it is.
   const std::size_t drawn = std::min(count, possible_parents_);
-  if (drawn < possible_parents_) {
-    // The first steps of a Fisher-Yates shuffle, in place: nobody relies on the order of the list.
-    for (std::size_t i = 0; i < drawn; ++i) {
-      SwapSlots(i, i + random.Below(possible_parents_ - i));
-    }
+  for (std::size_t i = possible_parents_ - drawn; i < possible_parents_; ++i) {
+    Peer* peer = peers_[random.Below(i + 1)].get();
+    if (std::ranges::find(sample_, peer) != sample_.end()) peer = peers_[i].get();
+    sample_.push_back(peer);
   }
-  return {peers_.data(), drawn};
+  return sample_;
 }
 
 bool Task::HasEdge(const Peer& parent, const Peer& child) {
@@ -194,11 +196,16 @@ void Task::MarkUnfit(Peer& peer) {
 }
 
 absl::Status Task::AddEdge(Peer& parent, Peer& child) {
-  if (&parent == &child || HasEdge(parent, child)) return Cycle();
+  if (&parent == &child) return Cycle();
   if (!child.children_.empty() && !parent.parents_.empty()) {
     MarkUnfit(child);
     if (IsMarked(parent)) return Cycle();
   }
+  return AddFitEdge(parent, child);
+}
+
+absl::Status Task::AddFitEdge(Peer& parent, Peer& child) {
+  if (HasEdge(parent, child)) return Cycle();
   const UploadShare share = ShareOf(*this, child);
   child.parents_.push_back({&parent, share});
   parent.children_.push_back(&child);
@@ -219,7 +226,7 @@ void Task::LetGo(const Peer::Edge& edge, Peer& child) {
 
 void Task::DetachFromBlocked(Peer& child) {
   std::erase_if(child.parents_, [&](const Peer::Edge& edge) {
-    if (!child.Blocks(edge.parent->id())) return false;
+    if (!child.Blocks(*edge.parent)) return false;
     LetGo(edge, child);
     return true;
   });
@@ -251,7 +258,7 @@ void Task::Lost(Peer& peer) {
 bool Task::HasAvailablePeer(const Peer& child) const {
   return std::ranges::any_of(peers_, [&](const auto& peer) {
     return HasPiecesOrSoonWill(peer->state_) && &peer->host() != &child.host() &&
-           !child.Blocks(peer->id());
+           !child.Blocks(*peer);
   });
 }
 
@@ -269,7 +276,7 @@ bool Task::NobodyHasMore(const Peer& peer) const {
   for (std::size_t i = 0; i < possible_parents_; ++i) {
     const Peer& other = *peers_[i];
     if (&other == &peer || other.lost() || other.host_info().disable_shared ||
-        peer.Blocks(other.id())) {
+        peer.Blocks(other)) {
       continue;
     }
     if (other.finished_pieces.HasMoreThan(peer.finished_pieces)) return false;

@@ -99,12 +99,15 @@ class Task {
   /// Up to `count` of the peers that are Running, BackToSource or Succeeded: a uniform draw without
   /// replacement. Nobody else can be a parent, and where a thousand peers wait for the one that
   /// can, a draw from all of them would miss it. Valid until the next call that is not const.
-  [[nodiscard]] std::span<const std::unique_ptr<Peer>> Sample(std::size_t count, Random& random);
+  [[nodiscard]] std::span<Peer* const> Sample(std::size_t count, Random& random);
 
   // Who gets pieces from whom.
 
   /// "cycle between vertices" also when the edge is there already or joins a peer with itself.
   absl::Status AddEdge(Peer& parent, Peer& child);
+  /// The same for a parent that was found fit after MarkUnfit(child): new parents of the child
+  /// change nothing about who is below it, so one walk is enough for all of them.
+  absl::Status AddFitEdge(Peer& parent, Peer& child);
   void DetachFromParents(Peer& child);
   /// Only from those that it blocks.
   void DetachFromBlocked(Peer& child);
@@ -192,6 +195,7 @@ class Task {
   std::vector<SourcePiece> source_pieces_;
   std::uint32_t mark_ = 0;
   std::vector<std::pair<Peer*, bool>> walk_;  // With whether all above trade.
+  std::vector<Peer*> sample_;
 };
 
 }  // namespace dragonfly::scheduler
