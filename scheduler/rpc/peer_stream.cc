@@ -197,7 +197,7 @@ void PeerStream::Apply(Inbound& message, Dispatcher& dispatcher, SteadyTime now)
     case Request::kDownloadPeerBackToSourceFailedRequest:
       return Finish(dispatcher.BackToSourceFailed(key_, now));
     case Request::kDownloadPieceFinishedRequest:
-      return LogReport(dispatcher.PieceFinished(key_, message.piece, now));
+      return LogReport(dispatcher.PieceFinished(key_, message.piece, memo_, now));
     case Request::kDownloadPieceBackToSourceFinishedRequest:
       return LogReport(dispatcher.PieceFromSourceFinished(key_, message.piece, now));
     case Request::kDownloadPieceFailedRequest:

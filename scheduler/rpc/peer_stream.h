@@ -87,6 +87,7 @@ class PeerStream final : public rpc::BidiObserver<pb::scheduler::AnnouncePeerReq
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Only on the shard.
+  ReportMemo memo_;
   Inbox taken_;
   std::size_t position_ = 0;
   bool busy_ = false;  // A registration or reschedule has no answer.

@@ -65,7 +65,8 @@ class Conversation {
     } else if (verb == "bts_failed") {
       End(to.BackToSourceFailed(key, now));
     } else if (verb == "piece_finished") {
-      EXPECT_TRUE(to.PieceFinished(key, report, now).ok());
+      ReportMemo memo;
+      EXPECT_TRUE(to.PieceFinished(key, report, memo, now).ok());
     } else if (verb == "piece_bts_finished") {
       EXPECT_TRUE(to.PieceFromSourceFinished(key, report, now).ok());
     } else if (verb == "piece_failed" || verb == "piece_failed_temporary") {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -53,6 +55,14 @@ struct PieceReport {
   WallTime created_at;
 };
 
+/// Peers that the piece reports of one conversation are about, so that most of them need no search.
+/// Kept by the conversation, filled by the Dispatcher; good as long as no peer is removed.
+struct ReportMemo {
+  std::uint64_t removal_count = 0;
+  Peer* peer = nullptr;
+  std::vector<Peer*> parents;
+};
+
 /// One shard of the scheduler: applies what peers say to the swarm and decides what they are told.
 /// Everything runs on the shard's executor, every call takes the time; no I/O, so that a simulator
 /// can run it on virtual time.
@@ -96,7 +106,8 @@ class Dispatcher {
 
   // Their errors are for the log; the conversation goes on.
 
-  absl::Status PieceFinished(const PeerKey& key, const PieceReport& piece, SteadyTime now);
+  absl::Status PieceFinished(const PeerKey& key, const PieceReport& piece, ReportMemo& memo,
+                             SteadyTime now);
   absl::Status PieceFromSourceFinished(const PeerKey& key, const PieceReport& piece,
                                        SteadyTime now);
   absl::Status PieceFailed(const PeerKey& key, const PeerId& parent, bool temporary,
@@ -137,8 +148,10 @@ class Dispatcher {
   RegistrationDecision Decide(const Task& task, const Peer& peer, const Registration& registration,
                               std::int32_t priority, SteadyTime now) const;
   absl::StatusOr<Peer*> Require(const PeerKey& key) const;
+  absl::StatusOr<Peer*> Require(const PeerKey& key, ReportMemo& memo) const;
+  static Peer* FindParent(const Task& task, std::string_view id, ReportMemo& memo);
   absl::Status FailAfter(const PeerKey& key, absl::Status cause, SteadyTime now);
-  absl::Status CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now);
+  void CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now);
   void Remove(Peer& peer, SteadyTime now);
   void DropPredecessors(const Peer& peer, SteadyTime now);
   [[nodiscard]] static PeerLabels LabelsOf(const Peer& peer);

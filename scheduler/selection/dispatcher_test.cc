@@ -296,13 +296,33 @@ TEST(DispatcherTest, PiecesRefreshPeerParentAndHost) {
   report.number = 3;
   report.parent_id = "seed";
   report.length = 5;
-  EXPECT_THAT(test.dispatcher->PieceFinished(TestDispatcher::Key("a"), report, test.clock.Now()),
-              IsOk());
+  ReportMemo memo;
+  EXPECT_THAT(
+      test.dispatcher->PieceFinished(TestDispatcher::Key("a"), report, memo, test.clock.Now()),
+      IsOk());
   EXPECT_TRUE(test.peer("a")->finished_pieces.Has(3));
   EXPECT_EQ(test.peer("seed")->updated, test.clock.Now());
   EXPECT_EQ(test.hosts.Find(HostId("h-seed"))->updated(), test.clock.Now());
-  EXPECT_THAT(test.dispatcher->PieceFinished(TestDispatcher::Key("x"), report, test.clock.Now()),
-              StatusIs(absl::StatusCode::kNotFound, "peer x not found"));
+  ReportMemo of_x;
+  EXPECT_THAT(
+      test.dispatcher->PieceFinished(TestDispatcher::Key("x"), report, of_x, test.clock.Now()),
+      StatusIs(absl::StatusCode::kNotFound, "peer x not found"));
+}
+
+TEST(DispatcherTest, RemembersNoPeerThatIsGone) {
+  TestDispatcher test;
+  test.StartSeed();
+  test.RegisterOnNewHost("a");
+  PieceReport report;
+  report.parent_id = "seed";
+  ReportMemo memo;
+  const PeerKey key = TestDispatcher::Key("a");
+  EXPECT_THAT(test.dispatcher->PieceFinished(key, report, memo, test.clock.Now()), IsOk());
+  test.dispatcher->DeletePeer(key.task_id, PeerId("seed"), test.clock.Now());
+  EXPECT_THAT(test.dispatcher->PieceFinished(key, report, memo, test.clock.Now()), IsOk());
+  test.dispatcher->DeletePeer(key.task_id, key.peer_id, test.clock.Now());
+  EXPECT_THAT(test.dispatcher->PieceFinished(key, report, memo, test.clock.Now()),
+              StatusIs(absl::StatusCode::kNotFound, "peer a not found"));
 }
 
 /// Peers of daemons that trade, with a seed that reads the source.

@@ -9,7 +9,34 @@
 
 namespace dragonfly::scheduler {
 
-absl::Status Dispatcher::CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now) {
+namespace {
+
+// A peer has a few parents at a time.
+constexpr std::size_t kRememberedParents = 8;
+
+}  // namespace
+
+absl::StatusOr<Peer*> Dispatcher::Require(const PeerKey& key, ReportMemo& memo) const {
+  if (memo.peer != nullptr && memo.removal_count == swarm_.removal_count()) return memo.peer;
+  memo.peer = nullptr;
+  memo.parents.clear();
+  ASSIGN_OR_RETURN(memo.peer, Require(key));
+  memo.removal_count = swarm_.removal_count();
+  return memo.peer;
+}
+
+Peer* Dispatcher::FindParent(const Task& task, std::string_view id, ReportMemo& memo) {
+  for (Peer* const parent : memo.parents) {
+    if (parent->id().str() == id) return parent;
+  }
+  Peer* const parent = task.Find(id);
+  if (parent == nullptr) return nullptr;
+  if (memo.parents.size() == kRememberedParents) memo.parents.clear();
+  memo.parents.push_back(parent);
+  return parent;
+}
+
+void Dispatcher::CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now) {
   peer.finished_pieces.Set(piece.number);
   peer.piece_costs.Append(piece.cost);
   peer.piece_updated = now;
@@ -20,14 +47,13 @@ absl::Status Dispatcher::CountPiece(Peer& peer, const PieceReport& piece, Steady
   const TaskKind kind = task.spec().kind;
   with_.metrics.PieceFinished({piece.traffic, kind, host.type}, piece.length);
   with_.metrics.HostBytes(SchedulingMetrics::HostTraffic::kDownload, kind, host, piece.length);
-  return absl::OkStatus();
 }
 
 absl::Status Dispatcher::PieceFinished(const PeerKey& key, const PieceReport& piece,
-                                       SteadyTime now) {
-  ASSIGN_OR_RETURN(Peer* const peer, Require(key));
-  RETURN_IF_ERROR(CountPiece(*peer, piece, now));
-  Peer* const parent = peer->task().Find(std::string_view(piece.parent_id));
+                                       ReportMemo& memo, SteadyTime now) {
+  ASSIGN_OR_RETURN(Peer* const peer, Require(key, memo));
+  CountPiece(*peer, piece, now);
+  Peer* const parent = FindParent(peer->task(), piece.parent_id, memo);
   if (parent == nullptr) return absl::OkStatus();
   parent->updated = now;
   parent->host().Touch(now);
@@ -39,7 +65,7 @@ absl::Status Dispatcher::PieceFinished(const PeerKey& key, const PieceReport& pi
 absl::Status Dispatcher::PieceFromSourceFinished(const PeerKey& key, const PieceReport& piece,
                                                  SteadyTime now) {
   ASSIGN_OR_RETURN(Peer* const peer, Require(key));
-  RETURN_IF_ERROR(CountPiece(*peer, piece, now));
+  CountPiece(*peer, piece, now);
   SourcePiece stored;
   stored.number = piece.number;
   stored.offset = piece.offset;

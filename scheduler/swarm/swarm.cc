@@ -39,6 +39,7 @@ Peer& Swarm::AddPeer(Task& task, std::shared_ptr<Host> host, PeerSpec spec, Stea
 }
 
 void Swarm::RemovePeer(Peer& peer) {
+  ++removal_count_;
   if (peer.host_next_ != nullptr) peer.host_next_->host_previous_ = peer.host_previous_;
   if (peer.host_previous_ != nullptr) {
     peer.host_previous_->host_next_ = peer.host_next_;

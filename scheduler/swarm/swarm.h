@@ -37,6 +37,8 @@ class Swarm {
 
   Peer& AddPeer(Task& task, std::shared_ptr<Host> host, PeerSpec spec, SteadyTime now);
   void RemovePeer(Peer& peer);
+  /// Changes when a peer is removed: until then pointers to peers are good.
+  [[nodiscard]] std::uint64_t removal_count() const { return removal_count_; }
   /// The peers of this shard on a host; pointers are good until peers are removed.
   [[nodiscard]] std::vector<Peer*> PeersOn(const Host& host) const;
 
@@ -63,6 +65,7 @@ class Swarm {
   absl::flat_hash_map<TaskId, std::unique_ptr<Task>> tasks_;
   std::vector<Task*> order_;
   absl::flat_hash_map<const Host*, Peer*> first_on_host_;
+  std::uint64_t removal_count_ = 0;
 };
 
 }  // namespace dragonfly::scheduler
