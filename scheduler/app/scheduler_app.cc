@@ -24,6 +24,8 @@
 #include "scheduler/rpc/scheduler_service.h"
 #include "scheduler/seeding/seed_peers.h"
 #include "scheduler/stats/scheduler_stats.h"
+#include "scheduler/store/redis_store.h"
+#include "scheduler/store/state_keeper.h"
 
 namespace dragonfly::scheduler {
 namespace {
@@ -36,11 +38,25 @@ std::optional<rpc::TlsFiles> FilesOf(const std::optional<TlsConfig>& tls) {
   return rpc::TlsFiles{tls->ca_cert, tls->cert, tls->key};
 }
 
+RedisStore::Options StoreOptions(const Config& config) {
+  RedisStore::Options options;
+  options.redis.addresses = config.redis.addrs;
+  options.redis.master_name = config.redis.master_name;
+  options.redis.username = config.redis.username;
+  options.redis.password = config.redis.password;
+  options.redis.sentinel_username = config.redis.sentinel_username;
+  options.redis.sentinel_password = config.redis.sentinel_password;
+  options.scheduler_cluster_id = config.manager.scheduler_cluster_id;
+  options.name = JoinHostPort(config.server.host, config.server.advertise_port);
+  return options;
+}
+
 SchedulerService::Options ServiceOptions(const Config& config) {
   SchedulerService::Options options;
   options.scheduler_cluster_id = config.manager.scheduler_cluster_id;
   Dispatcher::Options& scheduling = options.scheduling;
   scheduling.algorithm = config.scheduler.algorithm;
+  scheduling.keep_changes = !config.redis.addrs.empty();
   scheduling.swarm.back_to_source_count = config.scheduler.back_to_source_count;
   scheduling.swarm.piece_download_timeout = config.scheduler.gc.piece_download_timeout;
   scheduling.swarm.peer_ttl = config.scheduler.gc.peer_ttl;
@@ -70,6 +86,7 @@ class App final : public SchedulerApp {
     RETURN_IF_ERROR(LoadDynamicConfiguration());
     RETURN_IF_ERROR(StartService());
     if (config_.metrics.enable) RETURN_IF_ERROR(StartMetrics());
+    if (!config_.redis.addrs.empty()) RETURN_IF_ERROR(RestoreState());
     RETURN_IF_ERROR(StartGrpc());
     StartMembership();
     return absl::OkStatus();
@@ -174,6 +191,18 @@ class App final : public SchedulerApp {
     return absl::OkStatus();
   }
 
+  absl::Status RestoreState() {
+    const auto io = io_.executor();
+    store_ = std::make_unique<RedisStore>(StoreOptions(config_), log_);
+    keeper_ = std::make_unique<StateKeeper>(StateKeeper::Options{}, *store_, *service_, io, log_);
+    if (const absl::Status loaded = RunBlocking(io, keeper_->Load()); !loaded.ok()) {
+      return Annotate(loaded, "database.redis");
+    }
+    stops_.Add("state", [this, io] { RunBlocking(io, keeper_->Stop()); });
+    keeper_->Start();
+    return absl::OkStatus();
+  }
+
   absl::Status StartMetrics() {
     const auto address =
         ParseListenAddress(config_.metrics.addr, config_.enable_ipv6 ? "::" : "0.0.0.0");
@@ -241,6 +270,8 @@ class App final : public SchedulerApp {
   std::unique_ptr<rpc::Calls> calls_;
   std::unique_ptr<SchedulerService> service_;
   std::unique_ptr<Sweeper> sweeper_;
+  std::unique_ptr<RedisStore> store_;
+  std::unique_ptr<StateKeeper> keeper_;
   std::unique_ptr<HttpServer> metrics_;
   std::unique_ptr<rpc::Server> server_;
 

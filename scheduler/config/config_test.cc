@@ -11,7 +11,6 @@ namespace dragonfly::scheduler {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 absl::StatusOr<LoadedConfig> Read(std::string_view yaml) {
@@ -75,7 +74,12 @@ TEST(ConfigTest, TakesRedisFromItsOldPlace) {
   EXPECT_EQ(loaded->config.redis.password, "p");
   // The new place has numbers of its own.
   EXPECT_EQ(loaded->config.redis.broker_db, 1U);
-  EXPECT_THAT(loaded->warnings, ElementsAre(HasSubstr("database.redis")));
+  EXPECT_THAT(loaded->warnings, IsEmpty());
+}
+
+TEST(ConfigTest, RefusesRedisOverTls) {
+  EXPECT_THAT(Read("database: {redis: {addrs: ['r:6379'], tls: {caCert: ca.pem}}}"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "database.redis.tls"));
 }
 
 TEST(ConfigTest, SaysOnceWhatHasNoEffect) {

@@ -40,6 +40,10 @@ absl::Status CheckTogether(const ConfigNode& root, const ConfigReport& report,
   RETURN_IF_ERROR(check_tls("manager.tls", config.manager.tls));
   RETURN_IF_ERROR(check_tls("seedPeer.tls", config.seed_peer.tls));
   RETURN_IF_ERROR(check_tls("peer.tls", config.peer_tls));
+  // A password is not sent in the clear by somebody who asked for encryption.
+  if (config.redis.tls.has_value()) {
+    return report.Error(root, "database.redis.tls", "Redis over TLS is not supported");
+  }
   return Required(root, report, "metrics.addr",
                   !config.metrics.enable || !config.metrics.addr.empty());
 }
@@ -62,7 +66,6 @@ void WarnOfNoEffect(const Config& config, std::vector<std::string>& warnings) {
     if (configured) warnings.push_back(StrCat(what, " has no effect in this version"));
   };
   warn(!config.tracing.protocol.empty() && !config.tracing.endpoint.empty(), "tracing");
-  warn(!config.redis.addrs.empty(), "database.redis");
   warn(config.pprof_port > 0, "pprofPort");
   // Charts write the default.
   warn(config.seed_peer.task_download_timeout != SeedPeerConfig().task_download_timeout,

@@ -7,19 +7,9 @@
 #include "scheduler.pb.h"
 #include "scheduler/rpc/scheduler_metrics.h"
 #include "scheduler/selection/dispatcher.h"
+#include "scheduler/swarm/times.h"
 
 namespace dragonfly::scheduler {
-
-/// Turns the steady times of the swarm into those that leave the process.
-struct Times {
-  SteadyTime steady;
-  WallTime wall;
-
-  static Times Of(const Clock& clock) { return {clock.Now(), clock.WallNow()}; }
-  [[nodiscard]] WallTime ToWall(SteadyTime time) const {
-    return wall - std::chrono::duration_cast<WallTime::duration>(steady - time);
-  }
-};
 
 // Messages in. They have passed Validate().
 

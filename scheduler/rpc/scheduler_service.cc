@@ -44,6 +44,11 @@ Awaitable<absl::Status> StatTaskOn(Shard& shard, const pb::scheduler::StatTaskRe
   co_return absl::OkStatus();
 }
 
+Awaitable<> TakeChangesOn(Shard& shard, std::size_t budget, StateChanges& into) {
+  shard.dispatcher().TakeChanges(budget, Times::Of(shard.clock()), into);
+  co_return;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SchedulerService>> SchedulerService::Create(
@@ -57,6 +62,7 @@ absl::StatusOr<std::unique_ptr<SchedulerService>> SchedulerService::Create(
 SchedulerService::SchedulerService(const Options& options, Collaborators collaborators,
                                    std::unique_ptr<const Evaluator> evaluator)
     : options_(options), with_(std::move(collaborators)), evaluator_(std::move(evaluator)) {
+  if (options_.scheduling.keep_changes) with_.hosts.KeepChanges();
   // The shard puts itself in the place of the seed trigger.
   class NoSeeds final : public SeedTrigger {
    public:
@@ -113,6 +119,41 @@ void SchedulerService::SweepTasks() {
     shard->Post([log = with_.log](Dispatcher& dispatcher, SteadyTime) {
       const std::size_t removed = dispatcher.SweepTasks();
       if (removed > 0) log.Info("tasks without peers forgotten", {{"tasks", removed}});
+    });
+  }
+}
+
+Awaitable<StateChanges> SchedulerService::TakeChanges(std::size_t budget) {
+  StateChanges changes;
+  with_.hosts.TakeChanges(budget, changes);
+  for (const auto& shard : shards_) {
+    co_await RunOn(shard->executor(), TakeChangesOn(*shard, budget, changes));
+  }
+  co_return changes;
+}
+
+void SchedulerService::ChangesLost() {
+  with_.hosts.ChangesLost();
+  for (const auto& shard : shards_) {
+    shard->Post([](Dispatcher& dispatcher, SteadyTime) { dispatcher.ChangesLost(); });
+  }
+}
+
+void SchedulerService::Restore(StateChanges records) {
+  for (HostInfo& host : records.hosts) {
+    with_.hosts.Restore(host, with_.clock.Now());
+    with_.seeds.HostAnnounced(host);
+  }
+  std::vector<StateChanges> portions(shards_.size());
+  const auto portion_of = [&](const TaskId& task) -> StateChanges& {
+    return portions[absl::HashOf(task) % portions.size()];
+  };
+  for (TaskRecord& task : records.tasks) portion_of(task.id).tasks.push_back(std::move(task));
+  for (PeerRecord& peer : records.peers) portion_of(peer.task_id).peers.push_back(std::move(peer));
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->Post([portion = std::move(portions[i]), &clock = with_.clock](
+                         Dispatcher& dispatcher, SteadyTime) mutable {
+      dispatcher.Restore(std::move(portion), Times::Of(clock));
     });
   }
 }

@@ -20,6 +20,7 @@
 #include "scheduler/seeding/seed_peers.h"
 #include "scheduler/selection/dispatcher.h"
 #include "scheduler/selection/scheduling_metrics.h"
+#include "scheduler/store/state_store.h"
 #include "scheduler/swarm/host_table.h"
 
 namespace dragonfly::scheduler {
@@ -29,7 +30,7 @@ class Shard;
 /// scheduler.v2.Scheduler for standard tasks; OtherKinds refuses the rest. Checks
 /// messages by the rules of the API, turns them into events for the shard that owns the task, and
 /// answers into messages.
-class SchedulerService final : public OtherKinds, public SweepTarget {
+class SchedulerService final : public OtherKinds, public SweepTarget, public StateSource {
  public:
   struct Options {
     std::uint64_t scheduler_cluster_id = 1;
@@ -62,6 +63,11 @@ class SchedulerService final : public OtherKinds, public SweepTarget {
   void SweepHosts() override;
   void SweepPeers() override;
   void SweepTasks() override;
+
+  // StateSource, with `scheduling.keep_changes`.
+  Awaitable<StateChanges> TakeChanges(std::size_t budget) override;
+  void ChangesLost() override;
+  void Restore(StateChanges records) override;
 
   // Generated interface.
   using AnnounceReactor = grpc::ServerBidiReactor<pb::scheduler::AnnouncePeerRequest,

@@ -49,7 +49,9 @@ Dispatcher::Dispatcher(const Options& options, const Collaborators& collaborator
                  const PeerKey key{peer.host().id(), peer.task().id(), peer.id()};
                  return FailAfter(key, WrappedFailedPrecondition(status), now);
                },
-               with_.log) {}
+               with_.log) {
+  if (options.keep_changes) swarm_.KeepChanges();
+}
 
 PeerLabels Dispatcher::LabelsOf(const Peer& peer) {
   return {peer.effective_priority, peer.task().spec().kind, peer.host_info().type};

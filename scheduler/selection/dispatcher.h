@@ -78,6 +78,8 @@ class Dispatcher {
     WaitingRoom::Options waiting;
     /// See MakeEvaluator().
     std::string algorithm = "default";
+    /// Somebody calls TakeChanges().
+    bool keep_changes = false;
   };
   /// All outlive the dispatcher.
   struct Collaborators {
@@ -136,6 +138,15 @@ class Dispatcher {
   /// One portion of a round over all peers; true when the round is over.
   bool SweepPeers(Swarm::Cursor& cursor, std::size_t budget, SteadyTime now);
   std::size_t SweepTasks() { return swarm_.RemoveEmptyTasks(); }
+
+  // For whoever keeps what outlives the scheduler; see Swarm.
+
+  void TakeChanges(std::size_t budget, const Times& times, StateChanges& into) {
+    swarm_.TakeChanges(budget, times, into);
+  }
+  void ChangesLost() { swarm_.ChangesLost(); }
+  /// Tasks and peers; their hosts have to be known. Returns how many peers were added.
+  std::size_t Restore(StateChanges records, const Times& times);
 
   void Advance(SteadyTime now) { waiting_.Advance(now); }
   [[nodiscard]] std::optional<SteadyTime> NextDeadline() const { return waiting_.NextDeadline(); }

@@ -43,6 +43,7 @@ void Dispatcher::CountPiece(Peer& peer, const PieceReport& piece, SteadyTime now
   peer.updated = now;
   Task& task = peer.task();
   task.updated = now;
+  task.Changed(peer);
   const HostInfo& host = peer.host_info();
   const TaskKind kind = task.spec().kind;
   with_.metrics.PieceFinished({piece.traffic, kind, host.type}, piece.length);
@@ -118,6 +119,19 @@ void Dispatcher::SeedingEnded(const TaskId& task_id, const absl::StatusOr<SeedOu
     if (!status.ok()) with_.log.Warn("adopt seed peer", {{"task_id", task_id}, {"error", status}});
   }
   waiting_.TaskChanged(*task, now);
+}
+
+std::size_t Dispatcher::Restore(StateChanges records, const Times& times) {
+  std::size_t added = 0;
+  for (const TaskRecord& record : records.tasks) swarm_.Restore(record, times);
+  for (PeerRecord& record : records.peers) {
+    std::shared_ptr<Host> host = with_.hosts.Find(record.host_id);
+    Peer* const peer = swarm_.Restore(std::move(record), std::move(host), times);
+    if (peer == nullptr) continue;
+    ++added;
+    waiting_.TaskChanged(peer->task(), times.steady);
+  }
+  return added;
 }
 
 const Peer* Dispatcher::FindPeer(const TaskId& task, const PeerId& peer) const {

@@ -6,7 +6,7 @@ namespace dragonfly::scheduler {
 namespace {
 
 bool Better(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
-  if (a.peer->lost() != b.peer->lost()) return b.peer->lost();
+  if (a.doubtful != b.doubtful) return b.doubtful;
   if (a.score != b.score) return a.score > b.score;
   const std::size_t children_a = a.peer->children().size();
   const std::size_t children_b = b.peer->children().size();
@@ -24,7 +24,7 @@ std::size_t Burden(const Peer& peer) {
 // Those that trade take each piece from whoever is free, so that the load of a parent now says
 // little: what counts is that links are short, and that everybody has about as many neighbours.
 bool BetterForTrading(const ParentFinder::Candidate& a, const ParentFinder::Candidate& b) {
-  if (a.peer->lost() != b.peer->lost()) return b.peer->lost();
+  if (a.doubtful != b.doubtful) return b.doubtful;
   if (a.affinity != b.affinity) return a.affinity > b.affinity;
   const std::size_t burden_a = Burden(*a.peer);
   const std::size_t burden_b = Burden(*b.peer);
@@ -61,7 +61,7 @@ std::optional<Drop> ParentFinder::WhyNot(const Peer& child, const Peer& candidat
   if (candidate.host().IsSame(child.host())) return Drop::kSameHost;
   // A seed serves while it reads the source, whoever is below somebody serves what it got, and
   // whoever reads the source or has finished needs nobody above.
-  if (!IsSeed(host.type) && candidate.parents().empty() &&
+  if (!IsSeed(host.type) && candidate.parents().empty() && !candidate.restored() &&
       candidate.state() != PeerState::kBackToSource && candidate.state() != PeerState::kSucceeded) {
     return Drop::kWithoutSource;
   }
@@ -83,6 +83,7 @@ std::span<const ParentFinder::Candidate> ParentFinder::Find(Peer& child, const L
     Candidate& candidate = candidates_.emplace_back();
     candidate.peer = &peer;
     candidate.score = evaluator_.Score(peer, child);
+    candidate.doubtful = peer.doubtful();
     if (child.trades()) candidate.affinity = Affinity(peer, child);
   };
   const auto sample = task.Sample(limits.filter_parent_limit, random);

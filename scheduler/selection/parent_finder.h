@@ -37,12 +37,13 @@ class ParentFinder {
     Peer* peer = nullptr;
     double score = 0;
     double affinity = 0;  ///< Only where the child trades.
+    bool doubtful = false;
   };
 
   explicit ParentFinder(const Evaluator& evaluator) : evaluator_(evaluator) {}
 
   /// The parents to offer, best first; empty when there are none, or when the child's state does
-  /// not allow any. Peers whose conversation broke off come last. Equal scores: whoever serves
+  /// not allow any. Doubtful peers come last. Equal scores: whoever serves
   /// fewer children first, then in order of ids. A child that trades is offered near ones with few
   /// children first, and seeds are always considered. Good until the next call.
   std::span<const Candidate> Find(Peer& child, const Limits& limits, Random& random);

@@ -40,10 +40,11 @@ std::string_view HostTypeName(HostType type) {
   return type == HostType::kSuper ? "super" : "normal";
 }
 
-Host::Host(HostInfo info, SteadyTime now)
+Host::Host(HostInfo info, SteadyTime updated, bool confirmed)
     : id_hash_(HashOf(info.id.str())),
-      updated_(now),
-      created_(now),
+      confirmed_(confirmed),
+      updated_(updated),
+      created_(updated),
       id_(info.id),
       info_(Shared(std::move(info))) {}
 

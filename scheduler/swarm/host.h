@@ -77,7 +77,8 @@ struct UploadLoad {
 /// A daemon. Shared by all shards, thread-safe; lives as long as one of its peers.
 class Host {
  public:
-  Host(HostInfo info, SteadyTime now);
+  /// Not `confirmed`: it announced itself in an earlier run of the scheduler and may be gone.
+  Host(HostInfo info, SteadyTime updated, bool confirmed = true);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
@@ -92,7 +93,12 @@ class Host {
 
   void Update(HostInfo info, SteadyTime now);
   /// It lives: announced itself, or a child got a piece from it.
-  void Touch(SteadyTime now) { updated_.store(now, std::memory_order_relaxed); }
+  void Touch(SteadyTime now) {
+    updated_.store(now, std::memory_order_relaxed);
+    if (!confirmed()) confirmed_.store(true, std::memory_order_relaxed);
+  }
+  /// It was heard of in this run of the scheduler.
+  [[nodiscard]] bool confirmed() const { return confirmed_.load(std::memory_order_relaxed); }
   [[nodiscard]] SteadyTime updated() const { return updated_.load(std::memory_order_relaxed); }
   [[nodiscard]] SteadyTime created() const { return created_; }
 
@@ -109,6 +115,7 @@ class Host {
   // What is looked at for every candidate stands together.
   const std::uint64_t id_hash_;
   std::atomic<std::uint32_t> version_{1};
+  std::atomic<bool> confirmed_;
   std::atomic<std::int64_t> concurrent_upload_count_{0};
   std::atomic<std::uint64_t> tx_bandwidth_{0};
   std::atomic<std::uint64_t> concurrent_piece_count_{0};

@@ -20,6 +20,7 @@ std::shared_ptr<Host> HostTable::Find(const HostId& id) const {
 std::shared_ptr<Host> HostTable::Announce(HostInfo info, SteadyTime now) {
   Stripe& stripe = StripeOf(info.id);
   const MutexLock lock(stripe.mutex);
+  if (keeps_changes_) stripe.changed.insert(info.id);
   std::shared_ptr<Host>& host = stripe.hosts[info.id];
   if (host == nullptr) {
     host = std::make_shared<Host>(std::move(info), now);
@@ -36,13 +37,48 @@ std::shared_ptr<Host> HostTable::Remove(const HostId& id) {
   if (found == stripe.hosts.end()) return nullptr;
   std::shared_ptr<Host> host = std::move(found->second);
   stripe.hosts.erase(found);
+  if (keeps_changes_) stripe.changed.insert(id);
   return host;
+}
+
+void HostTable::TakeChanges(std::size_t budget, StateChanges& into) {
+  for (Stripe& stripe : stripes_) {
+    const MutexLock lock(stripe.mutex);
+    std::size_t taken = 0;
+    // From the front of the table to where it stops: nothing is passed by twice.
+    for (auto at = stripe.changed.begin(); at != stripe.changed.end() && taken < budget / kStripes;
+         ++taken) {
+      const auto found = stripe.hosts.find(*at);
+      if (found == stripe.hosts.end()) {
+        into.gone_hosts.push_back(*at);
+      } else {
+        into.hosts.push_back(*found->second->info());
+      }
+      stripe.changed.erase(at++);
+    }
+  }
+}
+
+void HostTable::ChangesLost() {
+  for (Stripe& stripe : stripes_) {
+    const MutexLock lock(stripe.mutex);
+    stripe.changed.clear();
+    for (const auto& [id, host] : stripe.hosts) stripe.changed.insert(id);
+  }
+}
+
+void HostTable::Restore(HostInfo record, SteadyTime now) {
+  Stripe& stripe = StripeOf(record.id);
+  const MutexLock lock(stripe.mutex);
+  std::shared_ptr<Host>& host = stripe.hosts[record.id];
+  if (host == nullptr) host = std::make_shared<Host>(std::move(record), now, /*confirmed=*/false);
 }
 
 std::vector<std::shared_ptr<Host>> HostTable::RemoveSilent(SteadyTime now) {
   std::vector<std::shared_ptr<Host>> removed;
   for (Stripe& stripe : stripes_) {
     const MutexLock lock(stripe.mutex);
+    const std::size_t before = removed.size();
     absl::erase_if(stripe.hosts, [&](const auto& entry) {
       const Duration interval = entry.second->info()->announce_interval;
       // Halved instead of doubled: a host may announce the longest interval that there is.
@@ -52,6 +88,8 @@ std::vector<std::shared_ptr<Host>> HostTable::RemoveSilent(SteadyTime now) {
       removed.push_back(entry.second);
       return true;
     });
+    if (!keeps_changes_) continue;
+    for (std::size_t i = before; i < removed.size(); ++i) stripe.changed.insert(removed[i]->id());
   }
   return removed;
 }

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/base/mutex.h"
 #include "scheduler/swarm/host.h"
+#include "scheduler/swarm/state_changes.h"
 
 namespace dragonfly::scheduler {
 
@@ -27,6 +29,18 @@ class HostTable {
   /// Removes the hosts that missed two announcements, and returns them.
   std::vector<std::shared_ptr<Host>> RemoveSilent(SteadyTime now);
 
+  // For whoever writes down which hosts there are.
+
+  /// Until then no changes are kept. Before anything is announced.
+  void KeepChanges() { keeps_changes_ = true; }
+  /// Hosts that announced themselves or are gone since the last call, about `budget` of them.
+  void TakeChanges(std::size_t budget, StateChanges& into);
+  /// All hosts count as changed.
+  void ChangesLost();
+  /// Makes a host known of which only a record is there. One that is known already stays as it is.
+  /// The record counts as an announcement: its daemon has until the next one is overdue.
+  void Restore(HostInfo record, SteadyTime now);
+
   [[nodiscard]] std::vector<std::shared_ptr<Host>> All() const;
   [[nodiscard]] std::size_t size() const;
 
@@ -35,9 +49,11 @@ class HostTable {
   struct Stripe {
     mutable Mutex mutex;
     absl::flat_hash_map<HostId, std::shared_ptr<Host>> hosts ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_set<HostId> changed ABSL_GUARDED_BY(mutex);
   };
   [[nodiscard]] Stripe& StripeOf(const HostId& id) const;
 
+  bool keeps_changes_ = false;
   mutable std::array<Stripe, kStripes> stripes_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "scheduler/swarm/change_log.h"
 #include "scheduler/swarm/host.h"
 #include "scheduler/swarm/piece_costs.h"
 #include "scheduler/swarm/piece_set.h"
@@ -69,6 +70,11 @@ class Peer {
   /// Its conversation broke off before its end. It may still serve, so it is not dropped, but
   /// whoever is known to live is offered first.
   [[nodiscard]] bool lost() const { return lost_; }
+  /// It was on its way in an earlier run of the scheduler. What it had then it has; who gives it
+  /// the rest is not known.
+  [[nodiscard]] bool restored() const { return restored_; }
+  /// Nobody has heard of it or its host for some time.
+  [[nodiscard]] bool doubtful() const { return lost_ || !host().confirmed(); }
 
   /// Parents that this peer is never offered (again).
   void Block(const PeerId& parent) {
@@ -111,6 +117,7 @@ class Peer {
   bool starting_ = false;
   bool lost_ = false;
   bool blocks_itself_ = false;
+  bool restored_ = false;
   std::uint32_t mark_ = 0;  // See Task::MarkUnfit().
   std::uint32_t slot_ = 0;  // In the task's list.
 
@@ -123,6 +130,7 @@ class Peer {
   SteadyTime updated;
   SteadyTime piece_updated;
   PieceSet finished_pieces;
+  NotePlace note;
 
  private:
   std::vector<Peer*> children_;

@@ -38,6 +38,21 @@ class PieceSet {
     }
     return false;
   }
+  /// Calls `visit(first, last)` for every row of pieces without a gap, in order.
+  template <class Visit>
+  void ForEachRange(const Visit& visit) const {
+    const auto end = static_cast<PieceNumber>(words_.size() * 64);
+    for (PieceNumber at = 0; at < end;) {
+      if (!Has(at)) {
+        // Whole words without a piece are passed by at once.
+        at = words_[at / 64] == 0 ? (at / 64 + 1) * 64 : at + 1;
+        continue;
+      }
+      const PieceNumber first = at;
+      while (at < end && Has(at)) ++at;
+      visit(first, at - 1);
+    }
+  }
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:

@@ -24,6 +24,7 @@ Task& Swarm::FindOrCreate(const TaskId& id, TaskSpec spec, SteadyTime now) {
   std::unique_ptr<Task>& task = tasks_[id];
   if (task == nullptr) {
     task = std::make_unique<Task>(id, std::move(spec), options_.back_to_source_count, now);
+    task->changes_ = &changes_;
     order_.push_back(task.get());
   }
   return *task;
@@ -108,11 +109,14 @@ std::size_t Swarm::RemoveEmptyTasks() {
       ++i;
       continue;
     }
+    changes_.Forget(*task);
     order_[i] = order_.back();
     order_.pop_back();
     tasks_.erase(TaskId(task->id()));
     ++removed;
   }
+  // Tasks have changed places.
+  if (removed > 0) rewriting_ = Cursor{};
   return removed;
 }
 

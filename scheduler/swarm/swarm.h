@@ -10,7 +10,10 @@
 #include "absl/functional/function_ref.h"
 #include "common/base/clock.h"
 #include "common/base/types.h"
+#include "scheduler/swarm/change_log.h"
+#include "scheduler/swarm/state_changes.h"
 #include "scheduler/swarm/task.h"
+#include "scheduler/swarm/times.h"
 
 namespace dragonfly::scheduler {
 
@@ -57,11 +60,30 @@ class Swarm {
   bool Sweep(Cursor& cursor, std::size_t budget, SteadyTime now,
              absl::FunctionRef<void(Peer&, Verdict)> visit);
 
+  // For whoever writes the swarm down.
+
+  /// Before anything is in it.
+  void KeepChanges() { changes_.Enable(); }
+  /// About `budget` records that changed since the last call.
+  void TakeChanges(std::size_t budget, const Times& times, StateChanges& into);
+  /// Everything counts as changed.
+  void ChangesLost();
+  /// Adds what was written down. What is known already stays as it is, and a peer needs its task
+  /// and its host.
+  void Restore(const TaskRecord& record, const Times& times);
+  /// Null when it is not added.
+  Peer* Restore(PeerRecord record, std::shared_ptr<Host> host, const Times& times);
+
   /// Removes the tasks that have no peers and no seed peer on its way. Returns how many.
   std::size_t RemoveEmptyTasks();
 
  private:
+  void Write(Peer& peer, const Times& times, StateChanges& into);
+  void Write(Task& task, const Times& times, StateChanges& into);
+
   const Options options_;
+  ChangeLog changes_;  // Outlives the tasks.
+  Cursor rewriting_;   // As long as changes_.notes_moves.
   absl::flat_hash_map<TaskId, std::unique_ptr<Task>> tasks_;
   std::vector<Task*> order_;
   absl::flat_hash_map<const Host*, Peer*> first_on_host_;

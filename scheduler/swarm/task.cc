@@ -49,6 +49,18 @@ void Task::Refresh(TaskSpec spec) {
     spec_.content_length = spec.content_length;
     spec_.piece_count = spec.piece_count;
   }
+  Changed();
+}
+
+void Task::ForgetSizes() {
+  spec_.content_length = -1;
+  spec_.piece_count = 0;
+  Changed();
+}
+
+void Task::Changed() {
+  // Of a task that nobody has nothing is written down.
+  if (changes_ != nullptr && note.written) changes_->Note(*this);
 }
 
 absl::Status Task::Apply(TaskEvent event, SteadyTime now) {
@@ -56,6 +68,7 @@ absl::Status Task::Apply(TaskEvent event, SteadyTime now) {
   if (!next.has_value()) return Inappropriate(event, state_);
   state_ = *next;
   updated = now;
+  Changed();
   return absl::OkStatus();
 }
 
@@ -86,6 +99,7 @@ void Task::Remove(Peer& peer) {
   by_id_.erase(std::string_view(peer.id().str()));
   Place(peer, false);
   SwapSlots(peer.slot_, peers_.size() - 1);
+  if (changes_ != nullptr) changes_->Forget(peer);
   peers_.pop_back();
 }
 
@@ -94,6 +108,9 @@ void Task::SwapSlots(std::size_t a, std::size_t b) {
   std::swap(peers_[a], peers_[b]);
   peers_[a]->slot_ = static_cast<std::uint32_t>(a);
   peers_[b]->slot_ = static_cast<std::uint32_t>(b);
+  if (changes_ == nullptr || !changes_->notes_moves) return;
+  changes_->Note(*peers_[a]);
+  changes_->Note(*peers_[b]);
 }
 
 void Task::Place(Peer& peer, bool possible_parent) {
@@ -110,6 +127,7 @@ void Task::SetState(Peer& peer, PeerState state) {
   peer.state_ = state;
   Place(peer, HasPiecesOrSoonWill(state));
   ++by_state_[static_cast<std::size_t>(state)];
+  Changed(peer);
 }
 
 void Task::ClearStarting(Peer& peer) {

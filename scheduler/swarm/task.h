@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "common/base/types.h"
+#include "scheduler/swarm/change_log.h"
 #include "scheduler/swarm/peer.h"
 #include "scheduler/swarm/states.h"
 #include "scheduler/swarm/task_policy.h"
@@ -74,10 +75,7 @@ class Task {
   /// forgotten.
   void Refresh(TaskSpec spec);
   /// After the source failed: what was known about the content is not trusted any more.
-  void ForgetSizes() {
-    spec_.content_length = -1;
-    spec_.piece_count = 0;
-  }
+  void ForgetSizes();
 
   /// Internal "event … inappropriate in current state …" when the state forbids it.
   absl::Status Apply(TaskEvent event, SteadyTime now);
@@ -154,7 +152,13 @@ class Task {
   void Store(SourcePiece piece);
   [[nodiscard]] const std::vector<SourcePiece>& source_pieces() const { return source_pieces_; }
 
+  /// What is written down of the peer may not be true any more.
+  void Changed(Peer& peer) {
+    if (changes_ != nullptr) changes_->Note(peer);
+  }
+
   // Facts without rules.
+  NotePlace note;
   SteadyTime updated;
   std::uint32_t peer_failed_count = 0;
   bool seeding = false;                         ///< A seed peer was asked and has not ended.
@@ -175,9 +179,11 @@ class Task {
   /// Keeps the possible parents in front.
   void Place(Peer& peer, bool possible_parent);
   void ClearStarting(Peer& peer);
+  void Changed();
 
   const TaskId id_;
   const TaskPolicy policy_;
+  ChangeLog* changes_ = nullptr;  // The swarm's.
   const std::uint32_t back_to_source_limit_;
   const SteadyTime created_;
 
