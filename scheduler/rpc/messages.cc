@@ -53,6 +53,18 @@ bool Trades(std::string_view version) {
                      [](absl::string_view id) { return id == "trades"; });
 }
 
+// In a container the limits of its group count where they are nearer than those of the machine.
+MachineLoad LoadOf(const pb::common::Host& host) {
+  MachineLoad load;
+  load.cpu_percent = static_cast<float>(
+      std::max(host.cpu().percent(), host.cpu().cgroup().used_percent()));
+  load.memory_percent = static_cast<float>(
+      std::max(host.memory().used_percent(), host.memory().cgroup().used_percent()));
+  load.disk_percent = static_cast<float>(host.disk().used_percent());
+  load.disk_bandwidth = host.disk().read_bandwidth() + host.disk().write_bandwidth();
+  return load;
+}
+
 }  // namespace
 
 Registration ToRegistration(const pb::common::Download& download) {
@@ -120,6 +132,7 @@ HostInfo ToHostInfo(const pb::scheduler::AnnounceHostRequest& request, const Hos
   info.idc = host.network().idc();
   info.location = host.network().location();
   info.max_tx_bandwidth = host.network().max_tx_bandwidth();
+  info.load = LoadOf(host);
   info.announce_interval = rpc::FromProto(request.interval());
   // Parents are described without these two.
   host.clear_scheduler_cluster_id();

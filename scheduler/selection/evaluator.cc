@@ -68,10 +68,16 @@ double HostTypeScore(const Peer& parent) {
   return beginning ? 1 : 0;
 }
 
-class DefaultEvaluator final : public Evaluator {
+/// 1 up to `free_until` percent of use, from there falling to 0 at 100.
+double HeadroomAt(double percent, double free_until) {
+  return std::clamp((100 - percent) / (100 - free_until), 0.0, 1.0);
+}
+
+template <class ScoreOf>
+class ScoringEvaluator final : public Evaluator {
  public:
   [[nodiscard]] double Score(const Peer& parent, const Peer& child) const override {
-    return DefaultScore(parent, child).total;
+    return ScoreOf{}(parent, child);
   }
 
   [[nodiscard]] bool IsBadParent(const Peer& peer) const override {
@@ -108,6 +114,27 @@ ScoreParts DefaultScore(const Peer& parent, const Peer& child) {
   return parts;
 }
 
+double Headroom(const MachineLoad& load) {
+  // Sending costs little CPU, so half a machine is enough for it; without memory for the page cache
+  // pieces are read from the disk; from a full disk they are deleted soon.
+  constexpr double kCpuFreeUntil = 50;
+  constexpr double kMemoryFreeUntil = 80;
+  constexpr double kDiskFreeUntil = 90;
+  // What a common SSD does; how fast this one is nobody announces.
+  constexpr double kDiskBytesPerSecond = 1e9;
+  const double disk_percent =
+      std::min(100.0, 100 * static_cast<double>(load.disk_bandwidth) / kDiskBytesPerSecond);
+  return std::min({HeadroomAt(load.cpu_percent, kCpuFreeUntil),
+                   HeadroomAt(load.memory_percent, kMemoryFreeUntil),
+                   HeadroomAt(load.disk_percent, kDiskFreeUntil), HeadroomAt(disk_percent, 0)});
+}
+
+double LoadAwareScore(const Peer& parent, const Peer& child) {
+  constexpr double kHeadroomWeight = 0.3;
+  return (1 - kHeadroomWeight) * DefaultScore(parent, child).total +
+         kHeadroomWeight * Headroom(parent.host_info().load);
+}
+
 double Affinity(const Peer& parent, const Peer& child) {
   const HostInfo& from = parent.host_info();
   const HostInfo& to = child.host_info();
@@ -119,7 +146,16 @@ absl::StatusOr<std::unique_ptr<const Evaluator>> MakeEvaluator(std::string_view 
     return absl::InvalidArgumentError(
         "scheduler.algorithm: evaluators are not loaded from plug-in libraries");
   }
-  return std::make_unique<const DefaultEvaluator>();
+  const auto by_default = [](const Peer& parent, const Peer& child) {
+    return DefaultScore(parent, child).total;
+  };
+  const auto by_load = [](const Peer& parent, const Peer& child) {
+    return LoadAwareScore(parent, child);
+  };
+  if (algorithm == "load-aware") {
+    return std::make_unique<const ScoringEvaluator<decltype(by_load)>>();
+  }
+  return std::make_unique<const ScoringEvaluator<decltype(by_default)>>();
 }
 
 }  // namespace dragonfly::scheduler

@@ -33,8 +33,14 @@ struct ScoreParts {
 [[nodiscard]] double Affinity(const Peer& parent, const Peer& child);
 [[nodiscard]] ScoreParts DefaultScore(const Peer& parent, const Peer& child);
 
-/// By the name in `scheduler.algorithm`. As in the original every unknown name means `default`;
-/// InvalidArgument for `plugin`: evaluators are not loaded from libraries.
+/// How much of a machine is free for another child, 0…1: that of its busiest part.
+[[nodiscard]] double Headroom(const MachineLoad& load);
+
+/// The score of evaluator `load-aware`: the default one for seven parts, the headroom for three.
+[[nodiscard]] double LoadAwareScore(const Peer& parent, const Peer& child);
+
+/// By the name in `scheduler.algorithm`: `default`, `load-aware`. As in the original every unknown
+/// name means `default`; InvalidArgument for `plugin`: evaluators are not loaded from libraries.
 absl::StatusOr<std::unique_ptr<const Evaluator>> MakeEvaluator(std::string_view algorithm);
 
 }  // namespace dragonfly::scheduler

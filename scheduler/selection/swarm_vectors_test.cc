@@ -83,6 +83,33 @@ TEST(SchedulingVectorsTest, HostCountersOfOneEdge) {
   ExpectLoad(swarm["p"].host(), CasesOf("host_counters")[1]["expect"]);
 }
 
+TEST(SchedulingVectorsTest, HostCountersOfAParentThatGoes) {
+  const Json entry = CasesOf("host_counters")[2];
+  const Json& inputs = entry["inputs"];
+  TestSwarm swarm("p:Succeeded");
+  std::vector<Peer*> children;
+  for (const auto& pieces : inputs["children_concurrent_piece_count"]) {
+    const std::string id = StrCat("c", children.size());
+    Peer& child = swarm.AddPeer(id, TestSwarm::SomeHost("h-" + id), pieces.get<std::uint32_t>());
+    BringTo(child, PeerState::kRunning, swarm.now);
+    ASSERT_TRUE(swarm.task.AddEdge(swarm["p"], child).ok());
+    children.push_back(&child);
+  }
+  const std::shared_ptr<Host> host = swarm["p"].shared_host();
+  ExpectLoad(*host, inputs["before"]);
+  swarm.swarm.RemovePeer(swarm["p"]);
+  ExpectLoad(*host, entry["expect"]["HEAD"]);
+}
+
+TEST(SchedulingVectorsTest, AnUnknownLengthCountsNothing) {
+  const Json entry = CasesOf("host_counters")[3];
+  TaskSpec spec = TestSwarm::SomeTask();
+  spec.content_length = entry["inputs"]["content_length"];
+  TestSwarm swarm("p:Succeeded a:Running<p", spec);
+  EXPECT_EQ(swarm["p"].host().load().content_length,
+            entry["expect"]["upload_content_length_delta"].get<std::uint64_t>());
+}
+
 TEST(SchedulingVectorsTest, Edges) {
   for (const Json& entry : CasesOf("dag_edge")) {
     TestSwarm swarm;

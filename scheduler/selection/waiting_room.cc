@@ -11,6 +11,9 @@ namespace {
 constexpr std::string_view kSourceByFlag = "peer's NeedBackToSource is true";
 constexpr std::string_view kSourceAfterLimit = "scheduling exceeded RetryBackToSourceLimit";
 
+// For our own log.
+constexpr std::string_view kNobodyToWaitFor = "there is nobody to wait for";
+
 // Reading a piece from the source takes no longer, mostly.
 constexpr auto kSourceBringsMore = std::chrono::seconds(10);
 
@@ -83,20 +86,24 @@ WaitingRoom::Result WaitingRoom::Attempt(Waiter& waiter, SteadyTime now) {
   state.can_back_to_source = peer.task().CanBackToSource();
   switch (NextStep(options_.retry, state)) {
     case RetryStep::kSourceByFlag:
-      return SendToSource(waiter, kSourceByFlag, now);
+      return SendToSource(waiter, kSourceByFlag, "it is to read the source", now);
     case RetryStep::kSourceAfterLimit:
       if (AnotherJustWent(waiter, now)) {
         ++waiter.extra_rounds;
         return Serve(waiter, now);
       }
-      return SendToSource(waiter, kSourceAfterLimit, now);
+      return SendToSource(waiter, kSourceAfterLimit, "it has waited long enough", now);
     case RetryStep::kGiveUp:
       Fail(waiter, absl::FailedPreconditionError("scheduling exceeded RetryLimit"), now);
       return Result::kSettled;
     case RetryStep::kFind:
-      if (StuckTogether(peer, now)) return SendToSource(waiter, kSourceAfterLimit, now);
+      if (StuckTogether(peer, now)) {
+        return SendToSource(waiter, kSourceAfterLimit, "nobody has what it lacks", now);
+      }
       if (Serve(waiter, now) == Result::kSettled) return Result::kSettled;
-      if (NobodyToWaitFor(peer)) return SendToSource(waiter, kSourceAfterLimit, now);
+      if (NobodyToWaitFor(peer)) {
+        return SendToSource(waiter, kSourceAfterLimit, kNobodyToWaitFor, now);
+      }
       return Result::kWaits;
   }
   return Result::kWaits;
@@ -134,14 +141,30 @@ WaitingRoom::Result WaitingRoom::Serve(Waiter& waiter, SteadyTime now) {
     return Result::kSettled;
   }
   task.ToldParents(peer, now);
-  log_.Debug("parents chosen", {{"task_id", task.id()},
-                                {"peer_id", peer.id()},
-                                {"parents", offered_.size()},
-                                {"parent_id", offered_.front().peer->id()},
-                                {"score", offered_.front().score},
-                                {"rounds", waiter.failed_rounds}});
+  LogChoice(waiter);
   Settle(waiter, absl::OkStatus(), now);
   return Result::kSettled;
+}
+
+// One line per task for everybody; the others are for whoever looks into one of them.
+void WaitingRoom::LogChoice(const Waiter& waiter) const {
+  const Peer& peer = *waiter.peer;
+  Task& task = peer.task();
+  const ParentFinder::Candidate& best = offered_.front();
+  const bool first = !std::exchange(task.choice_logged, true);
+  const LogLevel level = first ? LogLevel::kInfo : LogLevel::kDebug;
+  if (!log_.Enabled(level)) return;
+  log_.Log(level, "parents chosen",
+           {{"task_id", task.id()},
+            {"peer_id", peer.id()},
+            {"parent_id", best.peer->id()},
+            {"parent_state", Name(best.peer->state())},
+            {"host_type", HostTypeName(best.peer->host_info().type)},
+            {"score", best.score},
+            {"parents", offered_.size()},
+            {"possible_parents", task.possible_parent_count()},
+            {"peers", task.peer_count()},
+            {"rounds", waiter.failed_rounds}});
 }
 
 bool WaitingRoom::WorthWaiting(Waiter& waiter, SteadyTime now) const {
@@ -177,7 +200,7 @@ bool WaitingRoom::AnotherJustWent(const Waiter& waiter, SteadyTime now) const {
 }
 
 WaitingRoom::Result WaitingRoom::SendToSource(Waiter& waiter, std::string_view description,
-                                              SteadyTime now) {
+                                              std::string_view why, SteadyTime now) {
   Peer& peer = *waiter.peer;
   if (!waiter.channel->SendBackToSource(description)) {
     Fail(waiter, absl::FailedPreconditionError("load stream failed"), now);
@@ -188,7 +211,7 @@ WaitingRoom::Result WaitingRoom::SendToSource(Waiter& waiter, std::string_view d
   }
   log_.Info("peer sent to the source", {{"task_id", peer.task().id()},
                                         {"peer_id", peer.id()},
-                                        {"reason", description},
+                                        {"reason", why},
                                         {"rounds", waiter.failed_rounds},
                                         {"peers", peer.task().peer_count()}});
   Settle(waiter, absl::OkStatus(), now);
@@ -264,7 +287,7 @@ void WaitingRoom::ServeWaiting(Task& task, SteadyTime now) {
   if (rest == by_task_.end()) return;
   const auto first = std::ranges::find_if(
       rest->second, [](const Waiter* waiter) { return NobodyToWaitFor(*waiter->peer); });
-  if (first != rest->second.end()) SendToSource(**first, kSourceAfterLimit, now);
+  if (first != rest->second.end()) SendToSource(**first, kSourceAfterLimit, kNobodyToWaitFor, now);
 }
 
 void WaitingRoom::SetTimer(Waiter& waiter) {

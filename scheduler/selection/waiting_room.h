@@ -70,10 +70,12 @@ class WaitingRoom {
 
   Result Attempt(Waiter& waiter, SteadyTime now);
   Result Serve(Waiter& waiter, SteadyTime now);
-  Result SendToSource(Waiter& waiter, std::string_view description, SteadyTime now);
+  Result SendToSource(Waiter& waiter, std::string_view description, std::string_view why,
+                      SteadyTime now);
   void Settle(Waiter& waiter, absl::Status status, SteadyTime now);
   void Fail(Waiter& waiter, absl::Status status, SteadyTime now);
 
+  void LogChoice(const Waiter& waiter) const;
   /// Whether more parents are a moment away.
   [[nodiscard]] bool WorthWaiting(Waiter& waiter, SteadyTime now) const;
   [[nodiscard]] static bool NobodyToWaitFor(const Peer& peer);

@@ -91,6 +91,10 @@ std::string Encode(const HostInfo& host) {
                {"idc", host.idc},
                {"location", host.location},
                {"max_tx_bandwidth", host.max_tx_bandwidth},
+               {"cpu_percent", host.load.cpu_percent},
+               {"memory_percent", host.load.memory_percent},
+               {"disk_percent", host.load.disk_percent},
+               {"disk_bandwidth", host.load.disk_bandwidth},
                {"announce_interval_ns", host.announce_interval.count()},
                {"announced", absl::Base64Escape(host.announced)}};
   return Dump(json);
@@ -109,6 +113,10 @@ absl::StatusOr<HostInfo> DecodeHost(std::string_view text) {
     host.idc = json.at("idc");
     host.location = json.at("location");
     host.max_tx_bandwidth = json.at("max_tx_bandwidth");
+    host.load.cpu_percent = json.at("cpu_percent");
+    host.load.memory_percent = json.at("memory_percent");
+    host.load.disk_percent = json.at("disk_percent");
+    host.load.disk_bandwidth = json.at("disk_bandwidth");
     host.announce_interval = std::chrono::nanoseconds(json.at("announce_interval_ns"));
     host.announced = Bytes(json.at("announced"));
   });

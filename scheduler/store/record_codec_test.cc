@@ -43,6 +43,7 @@ TEST(RecordCodecTest, HostsComeBack) {
   host.location = "a|b";
   host.max_tx_bandwidth = 10'000'000'000;
   host.announce_interval = std::chrono::seconds(300);
+  host.load = {12.5, 50, 25, 1000};
   host.announced = std::string("\0\x01\xff", 3);
   const auto decoded = DecodeHost(Encode(host));
   ASSERT_THAT(decoded, IsOk());
@@ -53,6 +54,8 @@ TEST(RecordCodecTest, HostsComeBack) {
   EXPECT_FALSE(decoded->disable_shared);
   EXPECT_EQ(decoded->location, "a|b");
   EXPECT_EQ(decoded->max_tx_bandwidth, 10'000'000'000U);
+  EXPECT_EQ(decoded->load.cpu_percent, 12.5);
+  EXPECT_EQ(decoded->load.disk_bandwidth, 1000U);
   EXPECT_EQ(decoded->announce_interval, std::chrono::seconds(300));
   EXPECT_EQ(decoded->announced, host.announced);
 }

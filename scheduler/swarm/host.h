@@ -35,11 +35,20 @@ struct Place {
 /// Elements of `location` are separated by '|', widest first.
 [[nodiscard]] Place PlaceOf(std::string_view idc, std::string_view location);
 
+/// How busy a machine is, as it announced itself. Zeros: not announced.
+struct MachineLoad {
+  float cpu_percent = 0;
+  float memory_percent = 0;
+  float disk_percent = 0;            ///< Of its space.
+  std::uint64_t disk_bandwidth = 0;  ///< Read and written, bytes per second.
+};
+
 /// What a host announced. Never changed once it is shared.
 struct HostInfo {
   // What is looked at for every candidate stands together.
   Place place;  ///< Of `idc` and `location`; Host fills it in.
   std::uint64_t max_tx_bandwidth = 0;  ///< Bits per second; 0: not announced.
+  MachineLoad load;
   HostType type = HostType::kNormal;
   bool disable_shared = false;
   /// Its daemon can have a peer as parent and child at once, see Task::MarkUnfit().

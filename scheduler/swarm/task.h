@@ -161,6 +161,7 @@ class Task {
   NotePlace note;
   SteadyTime updated;
   std::uint32_t peer_failed_count = 0;
+  bool choice_logged = false;                   ///< Why its first peer got these parents.
   bool seeding = false;                         ///< A seed peer was asked and has not ended.
   std::size_t waiting_count = 0;                ///< Peers without an answer.
   std::optional<SteadyTime> last_source_grant;  ///< When a peer was last sent to the source.
