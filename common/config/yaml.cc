@@ -1,3 +1,4 @@
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -200,8 +201,14 @@ absl::StatusOr<ConfigNode> ReadYamlFile(const std::string& path, YamlLimits limi
   std::FILE* file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) return absl::ErrnoToStatus(errno, path);
   const absl::Cleanup close = [file] { std::fclose(file); };
-  std::string text(limits.max_bytes + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::string text;
+  // One byte more than is allowed tells that there is too much.
+  std::array<char, 16 * 1024> part;
+  while (text.size() <= limits.max_bytes) {
+    const std::size_t got = std::fread(part.data(), 1, part.size(), file);
+    if (got == 0) break;
+    text.append(part.data(), got);
+  }
   if (std::ferror(file) != 0) return absl::ErrnoToStatus(errno, StrCat("read ", path));
   auto root = ParseYaml(text, limits);
   if (!root.ok()) return Annotate(root.status(), path);

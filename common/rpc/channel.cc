@@ -14,6 +14,7 @@
 namespace dragonfly::rpc {
 namespace {
 
+constexpr int kWindow = 4 << 20;
 constexpr auto kMinKeepalive = std::chrono::seconds(300);
 
 int Millis(Duration duration) {
@@ -44,6 +45,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(std::string_view address,
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS,
                    Millis(std::max<Duration>(options.connect_timeout, std::chrono::seconds(5))));
+  // Without probes of the bandwidth every message would not cost a ping and its answer; the window
+  // they would find in the end is there from the start instead.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kWindow);
   if (!options.authority.empty()) {
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, options.authority);
     if (options.tls.has_value()) arguments.SetSslTargetNameOverride(options.authority);

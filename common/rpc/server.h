@@ -27,9 +27,6 @@ struct ServerOptions {
   /// Own pings, so that a host that vanished is noticed on a silent stream.
   Duration keepalive_time = std::chrono::seconds(60);
   Duration keepalive_timeout = std::chrono::seconds(20);
-  /// Leaves HTTP/2 windows at 64 KiB. Otherwise they grow with the connection, and megabytes of one
-  /// busy client are handled before the first byte of another. For servers of small messages.
-  bool fixed_windows = false;
   /// Go's servers: 10 min, 12 h, 5 min.
   std::optional<Duration> max_connection_idle;
   std::optional<Duration> max_connection_age;

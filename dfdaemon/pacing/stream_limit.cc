@@ -88,9 +88,10 @@ bool StreamLimit::MayBegin(SteadyTime now, std::uint64_t length, std::uint32_t a
   return true;
 }
 
-SteadyTime StreamLimit::next_check(SteadyTime now) const {
-  const SteadyTime settled = filled_ + kShortestWindow;
-  return settled > now ? settled : now + milliseconds(50);
+SteadyTime StreamLimit::next_check(SteadyTime now) {
+  const Duration window = Window(now);
+  const SteadyTime settled = filled_ + window;
+  return settled > now ? settled : now + window / 4;
 }
 
 void StreamLimit::Began(SteadyTime now) {

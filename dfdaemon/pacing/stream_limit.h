@@ -36,7 +36,7 @@ class StreamLimit {
     return MayBegin(now, length, active_);
   }
   /// When MayBegin() may turn true though nothing happens.
-  [[nodiscard]] SteadyTime next_check(SteadyTime now) const;
+  [[nodiscard]] SteadyTime next_check(SteadyTime now);
 
   void Began(SteadyTime now);
   void Ended(SteadyTime now);

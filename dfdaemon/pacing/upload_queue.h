@@ -34,7 +34,7 @@ class UploadQueue {
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   [[nodiscard]] std::uint32_t active() const { return limit_.active(); }
   /// When to call Admit() again though nobody came or went.
-  [[nodiscard]] SteadyTime next_check(SteadyTime now) const { return limit_.next_check(now); }
+  [[nodiscard]] SteadyTime next_check(SteadyTime now) { return limit_.next_check(now); }
   [[nodiscard]] double capacity(SteadyTime now) { return limit_.capacity(now); }
 
  private:

@@ -9,7 +9,7 @@ namespace dragonfly::dfdaemon {
 namespace {
 
 // Enough parents that are no seeds; with fewer, the scheduler is asked for more now and then.
-constexpr int kEnoughParents = 8;
+constexpr int kEnoughParents = 5;
 // Without a piece that comes for so long, others may know more than all parents together. On a slow
 // link one piece takes seconds, and each parent costs two streams.
 constexpr auto kStalled = std::chrono::seconds(10);

@@ -24,6 +24,8 @@ constexpr auto kSilenceWithOthers = seconds(4);
 constexpr auto kLoadIsFresh = seconds(5);
 // A parent whose uplink is free answers sooner than this.
 constexpr auto kPromptly = milliseconds(20);
+// Where parents are busy, their answers are what is waited for; the link is looked at now and then.
+constexpr auto kAgain = milliseconds(100);
 // A piece of which so much is here does not keep others from being asked for, so that there is no
 // gap.
 constexpr double kNearlyDone = 0.75;
@@ -369,7 +371,7 @@ SteadyTime Round::NextTick(SteadyTime now) const {
   const bool more = picker_.missing() > picker_.in_flight();
   for (const auto& [number, job] : jobs_) {
     if (Waits(*job)) {
-      next = std::min(next, now + (contended_ ? 2 * kPromptly : kPromptly));
+      next = std::min(next, now + (contended_ ? kAgain : kPromptly));
     } else if (more) {
       // When it will be nearly done.
       const auto received = static_cast<double>(job->piece->received());

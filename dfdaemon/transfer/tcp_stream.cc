@@ -94,7 +94,15 @@ Awaitable<absl::Status> TcpStream::Wait(Socket::wait_type what) {
 
 Awaitable<absl::Status> TcpStream::Connect(asio::ip::tcp::endpoint endpoint) {
   auto [error] = co_await socket_.async_connect(endpoint, kAwait);
-  co_return StatusOf(error);
+  CO_RETURN_IF_ERROR(StatusOf(error));
+  // Whoever waited for writing once is told of every bit of room from then on, and connecting is
+  // such a wait: as a new one the socket wakes nobody for nothing while it receives.
+  boost::system::error_code failed;
+  const int fd = socket_.release(failed);
+  if (!failed) (void)socket_.assign(endpoint.protocol(), fd, failed);
+  if (failed) co_return absl::UnavailableError(failed.message());
+  (void)socket_.native_non_blocking(true, failed);
+  co_return absl::OkStatus();
 }
 
 Awaitable<absl::Status> TcpStream::SendAll(std::span<const std::byte> bytes, int flags) {

@@ -303,7 +303,10 @@ Awaitable<absl::Status> UploadConnection::SendPiece(PieceLocation piece, int con
     offset += chunk;
     rest -= chunk;
     (void)CountConfirmed();
-    if (rest > 0) co_await asio::post(stream_.socket().get_executor(), asio::use_awaitable);
+    // Those that wait for bytes to come let others run anyway.
+    if (rest > 0 && arrivals == nullptr) {
+      co_await asio::post(stream_.socket().get_executor(), asio::use_awaitable);
+    }
   }
   co_await Drain();
   co_return absl::OkStatus();

@@ -275,35 +275,41 @@ Awaitable<absl::Status> VortexPieceFetcher::Impl::Receive(Shard& shard,
   std::uint64_t allowed = 0;  // By the limiter.
   std::uint64_t turn = 0;
   while (rest > 0) {
-    if (allowed == 0) {
-      allowed = std::min<std::uint64_t>(rest, shard.buffer.size());
-      if (!download_.unlimited()) {
+    std::uint64_t wanted = std::min<std::uint64_t>(rest, shard.buffer.size());
+    if (!download_.unlimited()) {
+      if (allowed == 0) {
         const SteadyTime before = Now();
-        co_await download_.Acquire(allowed);
+        co_await download_.Acquire(wanted);
+        allowed = wanted;
         // Our own brake is not the parent's fault.
         deadline += Now() - before;
         stream.ExpireAt(deadline);
       }
+      wanted = std::min(wanted, allowed);
     }
-    const ssize_t got = ::recv(stream.fd(), shard.buffer.data(), allowed, MSG_DONTWAIT);
-    if (got > 0) {
-      const auto size = static_cast<std::size_t>(got);
+    const ssize_t got = ::recv(stream.fd(), shard.buffer.data(), wanted, MSG_DONTWAIT);
+    if (got == 0) {
+      co_return absl::UnavailableError(StrCat("parent closed ", rest, " bytes before the end"));
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != EAGAIN) co_return SocketError(errno, "receive piece");
+    const auto size = static_cast<std::uint64_t>(std::max<ssize_t>(got, 0));
+    if (size > 0) {
       CO_RETURN_IF_ERROR(writer.Append(std::span(shard.buffer).first(size)));
       rest -= size;
-      allowed -= size;
+      allowed -= std::min(allowed, size);
       turn += size;
-      if (turn >= kTurnBytes && rest > 0) {
-        turn = 0;
-        co_await asio::post(shard.executor, asio::use_awaitable);
-        if (stream.expired()) co_return absl::DeadlineExceededError("receive piece: timed out");
-      }
-    } else if (got == 0) {
-      co_return absl::UnavailableError(StrCat("parent closed ", rest, " bytes before the end"));
-    } else if (errno == EAGAIN) {
+    }
+    if (rest == 0) break;
+    if (size < wanted) {
+      // Nothing is left to be read.
+      turn = 0;
       connection.SetLowWater(std::min<std::uint64_t>(rest, options_.low_water_bytes));
       CO_RETURN_IF_ERROR(Annotate(co_await stream.WaitReadable(), "receive piece"));
-    } else if (errno != EINTR) {
-      co_return SocketError(errno, "receive piece");
+    } else if (turn >= kTurnBytes) {
+      turn = 0;
+      co_await asio::post(shard.executor, asio::use_awaitable);
+      if (stream.expired()) co_return absl::DeadlineExceededError("receive piece: timed out");
     }
   }
   co_return absl::OkStatus();

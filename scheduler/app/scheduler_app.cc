@@ -223,7 +223,6 @@ class App final : public SchedulerApp {
     rpc::ServerOptions options;
     options.listen = {JoinHostPort(config_.server.listen_ip, config_.server.port)};
     options.tls = FilesOf(config_.server.tls);
-    options.fixed_windows = true;
     options.max_connection_idle = std::chrono::minutes(10);
     options.max_connection_age = std::chrono::hours(12);
     options.max_connection_age_grace = std::chrono::minutes(5);
