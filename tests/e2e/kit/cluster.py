@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from .daemons import Dfdaemon, Manager, Scheduler
+from .daemons import Dfdaemon, Manager, Redis, Scheduler
 from .net import Network
 from .origin import NginxOrigin
 from .process import wait_for
@@ -37,7 +37,7 @@ def make_file(path, size, seed=1):
 
 class Cluster:
     """`peer_extra` goes into the configuration of every dfdaemon, `peer_options` into that of the one
-    named."""
+    named. With `redis` the schedulers keep their state in one."""
 
     def __init__(
         self,
@@ -47,36 +47,45 @@ class Cluster:
         scheduler_extra=None,
         peer_extra=None,
         peer_options=None,
+        schedulers=1,
+        redis=False,
     ):
         self.directory = tempfile.mkdtemp(prefix="dragonfly-e2e-", dir=os.environ.get("DF_E2E_DIR"))
         os.chmod(self.directory, 0o755)
         self.network = Network()
-        self.origin = self.manager = self.scheduler = None
+        self.origin = self.manager = self.redis = None
+        self.schedulers = []
         self.seeds, self.peers = [], []
         self._peer_options = peer_options or {}
         try:
-            self._start(peers, seeds, with_manager, scheduler_extra, peer_extra)
+            if redis:
+                self.redis = Redis(self.network.host("redis"), self.path("redis")).start()
+                addresses = {"redis": {"addrs": [self.redis.address]}}
+                scheduler_extra = {"database": addresses, **(scheduler_extra or {})}
+            self._start(peers, seeds, with_manager, schedulers, scheduler_extra, peer_extra)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, peers, seeds, with_manager, scheduler_extra, peer_extra):
+    def _start(self, peers, seeds, with_manager, schedulers, scheduler_extra, peer_extra):
         self.origin = NginxOrigin(self.network.host("origin"), self.path("origin"))
         if with_manager:
             self.manager = Manager(self.network.host("manager"), self.path("manager")).start()
-        self.scheduler = Scheduler(
-            self.network.host("scheduler"), self.path("scheduler"), self.manager, scheduler_extra
-        ).start()
+        for i in range(schedulers):
+            name = f"scheduler{i + 1}" if i else "scheduler"
+            one = Scheduler(self.network.host(name), self.path(name), self.manager, scheduler_extra)
+            self.schedulers.append(one.start())
         self.seeds = [self._daemon(f"seed{i + 1}", True, peer_extra) for i in range(seeds)]
         self.peers = [self._daemon(f"peer{i + 1}", False, peer_extra) for i in range(peers)]
         for daemon in self.daemons:
             daemon.start(wait=False)
         for daemon in self.daemons:
             daemon.wait_ready()
-        wait_for(
-            "every host to be announced",
-            lambda: self.scheduler.announced_hosts() >= len(self.daemons),
-        )
+        for scheduler in self.schedulers:
+            wait_for(
+                "every host to be announced",
+                lambda: scheduler.announced_hosts() >= len(self.daemons),
+            )
 
     def _daemon(self, name, seed, extra):
         extra = {**(extra or {}), **self._peer_options.get(name, {})}
@@ -84,10 +93,14 @@ class Cluster:
             self.network.host(name),
             self.path(name),
             self.manager,
-            [] if self.manager else [self.scheduler.address],
+            [] if self.manager else [scheduler.address for scheduler in self.schedulers],
             seed,
             extra,
         )
+
+    @property
+    def scheduler(self):
+        return self.schedulers[0]
 
     @property
     def daemons(self):
@@ -97,7 +110,7 @@ class Cluster:
         return os.path.join(self.directory, *parts)
 
     def close(self, keep=False):
-        for daemon in [*self.daemons, self.scheduler, self.manager]:
+        for daemon in [*self.daemons, *self.schedulers, self.manager, self.redis]:
             if daemon is not None:
                 daemon.close()
         if self.origin is not None:
@@ -121,7 +134,7 @@ class ClusterTest(unittest.TestCase):
     def _close(self):
         failed = any(error for _, error in getattr(self._outcome, "errors", []) if error)
         if failed or getattr(self._outcome, "success", True) is False:
-            for daemon in [*self.cluster.daemons, self.cluster.scheduler]:
+            for daemon in [*self.cluster.daemons, *self.cluster.schedulers]:
                 if daemon.process:
                     print(f"--- {daemon.name}\n{daemon.process.log_tail(25)}")
         self.cluster.close(keep=bool(os.environ.get("DF_E2E_KEEP")))

@@ -190,6 +190,27 @@ class Scheduler(Daemon):
         return self.metrics().sum("dragonfly_scheduler_announce_host_total")
 
 
+class Redis(Daemon):
+    """A redis-server that keeps nothing on disk: killed, it comes back empty."""
+
+    def __init__(self, host, directory):
+        super().__init__(host, directory, "redis")
+
+    @property
+    def address(self):
+        return f"{self.host.ip}:6379"
+
+    def command(self):
+        return [
+            "redis-server",
+            *("--bind", self.host.ip, "--port", "6379", "--protected-mode", "no"),
+            *("--save", "", "--appendonly", "no", "--dir", self.directory),
+        ]
+
+    def ready(self):
+        return _port_open(self.host.ip, 6379)
+
+
 class Dfdaemon(Daemon):
     metrics_port = 4002
 
