@@ -1,5 +1,6 @@
 #include "scheduler/rpc/peer_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -24,9 +25,13 @@ struct PeerStream::Inbound {
   std::vector<PeerId> used_parents;
 };
 
-PeerStream::PeerStream(std::shared_ptr<Call> call, const Shards& shards, SchedulerMetrics& metrics,
-                       Logger log)
-    : call_(std::move(call)), shards_(shards), metrics_(metrics), log_(std::move(log)) {
+PeerStream::PeerStream(std::shared_ptr<Call> call, const Shards& shards,
+                       std::shared_ptr<ReadTurns> turns, SchedulerMetrics& metrics, Logger log)
+    : call_(std::move(call)),
+      shards_(shards),
+      turns_(std::move(turns)),
+      metrics_(metrics),
+      log_(std::move(log)) {
   metrics_.ConversationOpened();
 }
 
@@ -68,6 +73,7 @@ rpc::AfterMessage PeerStream::OnMessage(Request& message) {
     shard_ = shards_[absl::HashOf(key_.task_id) % shards_.size()];
   }
   Shard::Urgency urgency = Shard::Urgency::kControl;
+  bool report = false;
   bool pause = false;
   bool wake = false;
   {
@@ -80,7 +86,8 @@ rpc::AfterMessage PeerStream::OnMessage(Request& message) {
          message.host_id() != key_.host_id.str())) {
       slot.invalid = absl::InvalidArgumentError("ids change within one stream");
     }
-    const bool report = slot.invalid.ok() && slot.kind >= Request::kDownloadPieceFinishedRequest;
+    if (slot.kind == Request::kRegisterPeerRequest) turns_->Registration();
+    report = slot.invalid.ok() && slot.kind >= Request::kDownloadPieceFinishedRequest;
     if (report) urgency = Shard::Urgency::kReports;
     bool& queued = report ? reports_queued_ : control_queued_;
     // Who stands in the urgent queue has its reports looked at with the rest.
@@ -90,7 +97,19 @@ rpc::AfterMessage PeerStream::OnMessage(Request& message) {
     paused_ = pause;
   }
   if (wake) shard_->Ready(shared_from_this(), urgency);
-  return pause ? rpc::AfterMessage::kPause : rpc::AfterMessage::kReadNext;
+  if (pause) return rpc::AfterMessage::kPause;
+  if (!report || --reports_left_ > 0) return rpc::AfterMessage::kReadNext;
+  turn_ = std::min(2 * turn_, ReadTurns::kMost);
+  const int turn = turn_;
+  // When it has to wait, the next message may be here before this returns.
+  if (!turns_->Take(shared_from_this(), turn)) return rpc::AfterMessage::kPause;
+  reports_left_ = turn;
+  return rpc::AfterMessage::kReadNext;
+}
+
+void PeerStream::Resume(int reports) {
+  reports_left_ = reports;
+  call_->Resume();
 }
 
 void PeerStream::Wake(Shard::Urgency urgency) {

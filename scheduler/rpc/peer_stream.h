@@ -13,6 +13,7 @@
 #include "common/rpc/bidi_call.h"
 #include "common/rpc/pb.h"
 #include "scheduler.pb.h"
+#include "scheduler/rpc/read_turns.h"
 #include "scheduler/rpc/scheduler_metrics.h"
 #include "scheduler/rpc/shard.h"
 #include "scheduler/selection/peer_channel.h"
@@ -24,6 +25,7 @@ namespace dragonfly::scheduler {
 /// scheduler ends the stream after the last message of a download: clients wait for that.
 class PeerStream final : public rpc::BidiObserver<pb::scheduler::AnnouncePeerRequest>,
                          public PeerChannel,
+                         public ReadTurns::Reader,
                          public std::enable_shared_from_this<PeerStream> {
  public:
   using Request = pb::scheduler::AnnouncePeerRequest;
@@ -32,14 +34,17 @@ class PeerStream final : public rpc::BidiObserver<pb::scheduler::AnnouncePeerReq
   /// The shards of the service; outlive the stream.
   using Shards = std::vector<std::shared_ptr<Shard>>;
 
-  PeerStream(std::shared_ptr<Call> call, const Shards& shards, SchedulerMetrics& metrics,
-             Logger log);
+  PeerStream(std::shared_ptr<Call> call, const Shards& shards, std::shared_ptr<ReadTurns> turns,
+             SchedulerMetrics& metrics, Logger log);
   ~PeerStream() override;
 
   // BidiObserver, on gRPC's threads.
   rpc::AfterMessage OnMessage(Request& message) override;
   void OnHalfClose() override;
   void OnClosed(const absl::Status& status) override;
+
+  // ReadTurns::Reader, between two messages.
+  void Resume(int reports) override;
 
   // On the shard.
 
@@ -71,12 +76,18 @@ class PeerStream final : public rpc::BidiObserver<pb::scheduler::AnnouncePeerReq
 
   const std::shared_ptr<Call> call_;
   const Shards& shards_;
+  const std::shared_ptr<ReadTurns> turns_;
   SchedulerMetrics& metrics_;
   const Logger log_;
 
   /// Set by the first message, before anything reaches the shard.
   PeerKey key_;
   std::shared_ptr<Shard> shard_;
+
+  // Only where messages arrive, one at a time: reports that its turn has left, and how long its
+  // next turn is.
+  int reports_left_ = ReadTurns::kFree;
+  int turn_ = ReadTurns::kFree;
 
   Mutex mutex_;
   Inbox inbox_ ABSL_GUARDED_BY(mutex_);

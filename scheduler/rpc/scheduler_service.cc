@@ -12,6 +12,7 @@
 #include "common/rpc/serve.h"
 #include "scheduler/rpc/messages.h"
 #include "scheduler/rpc/peer_stream.h"
+#include "scheduler/rpc/read_turns.h"
 #include "scheduler/rpc/shard.h"
 #include "scheduler/rpc/validation.h"
 
@@ -42,6 +43,11 @@ Awaitable<absl::Status> StatTaskOn(Shard& shard, const pb::scheduler::StatTaskRe
   if (task == nullptr) co_return NotFound("task", request.task_id());
   FillTask(*task, Times::Of(shard.clock()), Pieces::kInclude, response);
   co_return absl::OkStatus();
+}
+
+Awaitable<> StopTurns(ReadTurns& turns) {
+  turns.Stop();
+  co_return;
 }
 
 Awaitable<> TakeChangesOn(Shard& shard, std::size_t budget, StateChanges& into) {
@@ -76,11 +82,13 @@ SchedulerService::SchedulerService(const Options& options, Collaborators collabo
     shards_.push_back(std::make_shared<Shard>(executor, options_.scheduling, given, with_.seeds,
                                               with_.clock));
   }
+  turns_ = std::make_shared<ReadTurns>(shards_.front()->executor(), shards_.size());
 }
 
 SchedulerService::~SchedulerService() = default;
 
 Awaitable<> SchedulerService::Stop() {
+  co_await RunOn(shards_.front()->executor(), StopTurns(*turns_));
   for (const auto& shard : shards_) co_await shard->Stop();
 }
 
@@ -288,7 +296,8 @@ SchedulerService::AnnounceReactor* SchedulerService::AnnouncePeer(
       [this](std::shared_ptr<PeerStream::Call> call) {
         // Clients wait 10 to 15 s for the headers, and a decision may take longer.
         call->SendInitialMetadata();
-        return std::make_shared<PeerStream>(std::move(call), shards_, with_.metrics, with_.log);
+        return std::make_shared<PeerStream>(std::move(call), shards_, turns_, with_.metrics,
+                                            with_.log);
       });
 }
 

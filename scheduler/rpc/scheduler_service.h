@@ -25,6 +25,7 @@
 
 namespace dragonfly::scheduler {
 
+class ReadTurns;
 class Shard;
 
 /// scheduler.v2.Scheduler for standard tasks; OtherKinds refuses the rest. Checks
@@ -131,6 +132,7 @@ class SchedulerService final : public OtherKinds, public SweepTarget, public Sta
   Collaborators with_;
   std::unique_ptr<const Evaluator> evaluator_;
   std::vector<std::shared_ptr<Shard>> shards_;
+  std::shared_ptr<ReadTurns> turns_;
 };
 
 }  // namespace dragonfly::scheduler
