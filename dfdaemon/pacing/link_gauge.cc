@@ -10,9 +10,11 @@ namespace {
 
 constexpr auto kBucket = std::chrono::milliseconds(25);
 constexpr double kBucketSeconds = 0.025;
-constexpr std::size_t kPeakBuckets = 8;
+constexpr std::size_t kFewestBuckets = 8;
 constexpr double kHalfLifeSeconds = 20;
 constexpr double kCorrection = 0.75;
+// Bytes are counted in portions of up to 256 KiB; how fast fewer than a few of them came is chance.
+constexpr std::uint64_t kEnough = 1 << 20;
 // More than a shaper lets through in a burst.
 constexpr std::uint64_t kNoBurst = 16 << 20;
 
@@ -29,7 +31,13 @@ std::uint64_t LinkGauge::Sum(std::size_t buckets) const {
 double LinkGauge::Peak() const {
   const std::uint64_t newest = Sum(1);
   if (newest >= kNoBurst) return static_cast<double>(newest) / kBucketSeconds;
-  return static_cast<double>(Sum(kPeakBuckets)) / (kPeakBuckets * kBucketSeconds);
+  std::uint64_t sum = 0;
+  std::size_t buckets = kFewestBuckets / 2;
+  do {
+    buckets = std::min(2 * buckets, kBuckets);
+    sum = Sum(buckets);
+  } while (sum < kEnough && buckets < kBuckets);
+  return static_cast<double>(sum) / (static_cast<double>(buckets) * kBucketSeconds);
 }
 
 void LinkGauge::Advance(SteadyTime now) {

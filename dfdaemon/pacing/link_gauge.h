@@ -17,9 +17,10 @@ class LinkGauge {
 
   /// Bytes per second over the time before, up to 3 s, in steps of 25 ms.
   [[nodiscard]] double rate(SteadyTime now, Duration over);
-  /// The highest rate over a fifth of a second that there was, halved for every 20 s since; 0 when
-  /// nothing was moved yet. A lower bound of what the link can carry. A shorter time counts only
-  /// when so many bytes moved that no buffer on the way can have swallowed them.
+  /// The highest rate that there was over a fifth of a second, on slow links over the time that
+  /// 1 MiB took (up to 3 s), halved for every 20 s since; 0 when nothing was moved yet. A lower
+  /// bound of what the link can carry. A shorter time counts only when so many bytes moved that no
+  /// buffer on the way can have swallowed them.
   [[nodiscard]] double capacity(SteadyTime now);
   /// The link was filled and moved only `rate`: capacity() was too high. Lowers it by a quarter at
   /// most, because a moment says little.

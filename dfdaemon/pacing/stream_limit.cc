@@ -19,6 +19,10 @@ constexpr auto kShortestWindow = milliseconds(200);
 constexpr auto kLongestWindow = milliseconds(1500);
 // From the end of one transfer to the beginning of the next, where nothing holds it up.
 constexpr auto kTurnaround = milliseconds(30);
+// A link that seems idle is given so many more. What it can was overestimated if that does not
+// help, unless nothing moves at all: peers that take nothing must not keep others waiting.
+constexpr std::uint32_t kMoreWhenIdle = 2;
+constexpr double kStandsStill = 0.02;
 constexpr auto kAfterOneInVain = std::chrono::seconds(2);
 constexpr auto kLongestProbeInterval = std::chrono::seconds(16);
 // What probes gained is given back one by one, and gained again if it is still there.
@@ -44,9 +48,8 @@ void StreamLimit::Start(SteadyTime now, std::uint32_t added, bool idle) {
 void StreamLimit::Judge(SteadyTime now) {
   if (probe_ && now >= probe_->ends) {
     const double rate = gauge_.rate(now, probe_->length);
-    const bool gained =
-        probe_->before > 0 &&
-        rate >= probe_->before * (1 + kGain * probe_->added / probe_->streams);
+    const bool gained = probe_->before > 0 &&
+                        rate >= probe_->before * (1 + kGain * probe_->added / probe_->streams);
     if (probe_->idle) {
       if (!gained) gauge_.Correct(rate);
     } else if (gained) {
@@ -79,7 +82,9 @@ bool StreamLimit::MayBegin(SteadyTime now, std::uint64_t length, std::uint32_t a
   // Those that run can tell something once they had the time to.
   const Duration window = Window(now);
   if (active_ < active || capacity <= 0 || now - filled_ < window) return false;
-  if (gauge_.rate(now, window) < options_.busy * capacity) {
+  const double rate = gauge_.rate(now, window);
+  if (rate < options_.busy * capacity &&
+      (active < fill_ + kMoreWhenIdle || rate < kStandsStill * capacity)) {
     Start(now, 1, true);
     return true;
   }

@@ -106,5 +106,32 @@ TEST_F(UploadQueueTest, APeerThatTakesNothingDoesNotHoldUpTheOthers) {
   EXPECT_THAT(Admit(), ElementsAre(b));
 }
 
+TEST_F(UploadQueueTest, WhatIsOnlyComingIsSentToOnePeer) {
+  const auto a = queue.Enter(now, 1, kPiece, true);
+  EXPECT_THAT(Admit(), ElementsAre(a));
+  Send(milliseconds(150));
+  const auto b = queue.Enter(now, 1, kPiece, true);
+  now += milliseconds(300);  // The link is idle, as that piece does not come.
+  EXPECT_THAT(Admit(), IsEmpty());
+  const auto other = queue.Enter(now, 2, kPiece, true);
+  EXPECT_THAT(Admit(), ElementsAre(other));
+  queue.Leave(now, a);
+  queue.Leave(now, other);
+  EXPECT_THAT(Admit(), ElementsAre(b));
+  const auto c = queue.Enter(now, 1, kPiece, true);
+  now += milliseconds(300);
+  EXPECT_THAT(Admit(), IsEmpty());
+  queue.Whole(b);
+  EXPECT_THAT(Admit(), ElementsAre(c)) << "the link is idle, and the piece is here";
+}
+
+TEST_F(UploadQueueTest, WhatIsOnlyComingIsSentToTheNextWhenThePeerLeaves) {
+  const auto a = queue.Enter(now, 1, kPiece, true);
+  EXPECT_THAT(Admit(), ElementsAre(a));
+  const auto b = queue.Enter(now, 1, kPiece, true);
+  queue.Leave(now, a);
+  EXPECT_THAT(Admit(), ElementsAre(b));
+}
+
 }  // namespace
 }  // namespace dragonfly::dfdaemon

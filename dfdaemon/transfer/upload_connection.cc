@@ -71,8 +71,9 @@ class UploadTally {
 // What may be sent of a piece that a parent is still sending to this host.
 class UploadConnection::Arrivals {
  public:
-  Arrivals(TcpStream& stream, std::shared_ptr<ComingPiece> piece)
+  Arrivals(TcpStream& stream, const UploadTurns::Turn& turn, std::shared_ptr<ComingPiece> piece)
       : stream_(stream),
+        turn_(turn),
         piece_(std::move(piece)),
         changed_(stream.socket().get_executor()),
         watch_(piece_, [changed = changed_]() mutable { changed.NotifyFromAnyThread(); }) {}
@@ -85,6 +86,7 @@ class UploadConnection::Arrivals {
     while (true) {
       const auto version = changed_.version();
       const std::uint64_t may_be_sent = Allowed();
+      if (may_be_sent == piece_->location().length && !std::exchange(whole_, true)) turn_.Whole();
       if (may_be_sent > sent) co_return may_be_sent - sent;
       if (piece_->progress().state == ComingPiece::State::kLost) {
         co_return absl::NotFoundError("the piece stopped coming");
@@ -105,6 +107,8 @@ class UploadConnection::Arrivals {
   }
 
   TcpStream& stream_;
+  const UploadTurns::Turn& turn_;
+  bool whole_ = false;
   const std::shared_ptr<ComingPiece> piece_;
   Notifier changed_;
   const ComingPiece::Watch watch_;
@@ -229,11 +233,12 @@ Awaitable<absl::Status> UploadConnection::Answer() {
   }
   task_->Touch();
   const std::uint64_t name = absl::HashOf(std::string_view(request_.task_id), request_.number);
-  CO_ASSIGN_OR_RETURN(const UploadTurns::Turn turn,
-                      co_await context_.turns.Wait(stream_, name, piece->length));
+  CO_ASSIGN_OR_RETURN(
+      const UploadTurns::Turn turn,
+      co_await context_.turns.Wait(stream_, name, piece->length, coming != nullptr));
   std::optional<Arrivals> arrivals;
   if (coming != nullptr) {
-    arrivals.emplace(stream_, coming);
+    arrivals.emplace(stream_, turn, coming);
     // Nothing is promised before anything is here.
     const auto first = co_await arrivals->Beyond(0, context_.options.send_timeout);
     if (absl::IsNotFound(first.status())) {

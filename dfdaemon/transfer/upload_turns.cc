@@ -42,6 +42,12 @@ void UploadTurns::Leave(UploadQueue::Ticket ticket) {
   Admit();
 }
 
+void UploadTurns::Whole(UploadQueue::Ticket ticket) {
+  const MutexLock lock(mutex_);
+  queue_.Whole(ticket);
+  Admit();
+}
+
 SteadyTime UploadTurns::SleepUntil(UploadQueue::Ticket ticket) {
   const MutexLock lock(mutex_);
   if (ticket != keeper_) return SteadyTime::max();
@@ -51,12 +57,12 @@ SteadyTime UploadTurns::SleepUntil(UploadQueue::Ticket ticket) {
 
 Awaitable<absl::StatusOr<UploadTurns::Turn>> UploadTurns::Wait(TcpStream& stream,
                                                                std::uint64_t piece,
-                                                               std::uint64_t length) {
+                                                               std::uint64_t length, bool coming) {
   const auto waiter = std::make_shared<Waiter>(stream.socket().get_executor());
   UploadQueue::Ticket ticket = 0;
   {
     const MutexLock lock(mutex_);
-    ticket = queue_.Enter(Now(), piece, length);
+    ticket = queue_.Enter(Now(), piece, length, coming);
     waiters_.emplace(ticket, waiter);
     Admit();
   }

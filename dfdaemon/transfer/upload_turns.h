@@ -20,8 +20,7 @@ namespace dragonfly::dfdaemon {
 /// The UploadQueue of this host, for connections of all executors. Thread-safe.
 class UploadTurns {
  public:
-  explicit UploadTurns(StreamLimit::Options limit = StreamLimit::Options())
-      : queue_(limit) {}
+  explicit UploadTurns(StreamLimit::Options limit = StreamLimit::Options()) : queue_(limit) {}
 
   /// A place in the queue, and from the moment at which the piece may be sent the right to send it;
   /// given back by the destructor. Movable.
@@ -34,6 +33,8 @@ class UploadTurns {
     ~Turn() {
       if (owner_ != nullptr) owner_->Leave(ticket_);
     }
+    /// The piece is not only coming any more: others may have it at the same time.
+    void Whole() const { owner_->Whole(ticket_); }
 
    private:
     UploadTurns* owner_;
@@ -43,8 +44,8 @@ class UploadTurns {
   /// Waits until `length` bytes of what `piece` is a hash of may be sent to the peer of `stream`.
   /// Unavailable when the peer broke the connection meanwhile; that it has closed its side only
   /// means that it asks for nothing more. Runs on: the executor of `stream`.
-  Awaitable<absl::StatusOr<Turn>> Wait(TcpStream& stream, std::uint64_t piece,
-                                       std::uint64_t length);
+  Awaitable<absl::StatusOr<Turn>> Wait(TcpStream& stream, std::uint64_t piece, std::uint64_t length,
+                                       bool coming);
 
   /// Bytes that a peer confirmed.
   void Moved(std::uint64_t bytes);
@@ -63,6 +64,7 @@ class UploadTurns {
   };
 
   void Leave(UploadQueue::Ticket ticket);
+  void Whole(UploadQueue::Ticket ticket);
   /// Wakes those whose turn it is.
   void Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void Wake(const std::shared_ptr<Waiter>& waiter);

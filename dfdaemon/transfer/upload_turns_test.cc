@@ -34,11 +34,11 @@ class UploadTurnsTest : public ::testing::Test {
 
   static Awaitable<> WaitInto(UploadTurns& turns, TcpStream& stream,
                               std::optional<absl::Status>& ended) {
-    auto turn = co_await turns.Wait(stream, 2, kPiece);
+    auto turn = co_await turns.Wait(stream, 2, kPiece, false);
     ended = turn.status();
   }
   static Awaitable<absl::StatusOr<UploadTurns::Turn>> First(UploadTurns& turns, TcpStream& stream) {
-    return turns.Wait(stream, 1, kPiece);
+    return turns.Wait(stream, 1, kPiece, false);
   }
 
   Runtime runtime_{"turns", 1};
