@@ -72,11 +72,19 @@ function(df_library name)
 endfunction()
 
 # df_binary(<name> SRCS ... DEPS ...): an executable in <build>/bin.
+#
+# SHORT_LIVED: for programs that end at once. Loading gRPC and what it needs, some seventy shared
+# libraries, takes them longer than their work; they are linked from archives where the system has
+# them. Only with LLD, which does not mind the order of archives, and not under a sanitizer.
 function(df_binary name)
-  cmake_parse_arguments(arg "" "" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "SHORT_LIVED" "" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${arg_SRCS})
   target_link_libraries(${name} PRIVATE ${DRAGONFLY_EXECUTABLE_DEPS} ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  if(arg_SHORT_LIVED AND DRAGONFLY_LLD AND NOT DRAGONFLY_SANITIZE)
+    set_target_properties(${name} PROPERTIES RULE_LAUNCH_LINK
+      "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/link_archives.sh")
+  endif()
 endfunction()
 
 # df_test(<name> SRCS ... DEPS ... [LABEL unit] [TIMEOUT 60] [DATA dir] [ENV A=B ...])
