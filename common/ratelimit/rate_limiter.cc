@@ -13,7 +13,7 @@ namespace dragonfly {
 namespace {
 
 std::uint64_t BurstFor(std::uint64_t rate, std::uint64_t burst) {
-  return burst != 0 ? burst : std::max<std::uint64_t>(rate / 20, 1);
+  return burst != 0 ? burst : std::max<std::uint64_t>(rate / 5, 1);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace dragonfly {
 class RateLimiter {
  public:
   /// `rate` in tokens per second; 0 = unlimited, which costs one relaxed load per call. `burst` in
-  /// tokens: what may pass at once after a pause; 0 = what 50 ms bring.
+  /// tokens: what may pass at once after a pause; 0 = what 200 ms bring.
   explicit RateLimiter(std::uint64_t rate, std::uint64_t burst = 0);
   ~RateLimiter();
   RateLimiter(const RateLimiter&) = delete;
