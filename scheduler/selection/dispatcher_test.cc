@@ -91,6 +91,22 @@ TEST(DispatcherTest, WithoutSeedsTheFirstPeerReadsTheSourceAndTheOthersHaveItAsP
   EXPECT_THAT(b->answers, ElementsAre("parents: a"));
 }
 
+TEST(DispatcherTest, NobodyWaitsForThoseOnItsOwnHost) {
+  TestDispatcher test;
+  test.seeds.available = false;
+  // A daemon reads a part of it and prefetches the rest as another peer.
+  const auto part = test.RegisterOnNewHost("a");
+  EXPECT_THAT(part->answers, ElementsAre(kFlagged));
+  EXPECT_THAT(test.dispatcher->BackToSourceStarted(TestDispatcher::Key("a"), test.clock.Now()),
+              IsOk());
+  const auto rest = std::make_shared<RecordingChannel>();
+  test.dispatcher->Register({HostId("h-a"), TaskId("task"), PeerId("rest")},
+                            TestDispatcher::SomeRegistration(), rest, test.clock.Now());
+  EXPECT_THAT(rest->answers, SizeIs(1)) << "the source, at once";
+  const auto other = test.RegisterOnNewHost("b");
+  EXPECT_THAT(other->answers, ElementsAre("parents: a"));
+}
+
 TEST(DispatcherTest, WhenSeedingFailsOneOfTheWaitingReadsTheSource) {
   TestDispatcher test;
   const auto a = test.RegisterOnNewHost("a");

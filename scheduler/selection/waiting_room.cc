@@ -32,6 +32,23 @@ std::ptrdiff_t ActiveCount(const Task& task) {
   return static_cast<std::ptrdiff_t>(count);
 }
 
+// Of tasks with more peers nobody asks: then others are there too, nearly always.
+constexpr std::size_t kFewPeers = 16;
+
+// Those on the same host that have something or get it from the source. None of them is ever offered
+// to `peer`; its own daemon has what they have.
+std::ptrdiff_t HoldersOnSameHost(const Peer& peer) {
+  const Task& task = peer.task();
+  std::ptrdiff_t count = 0;
+  for (std::size_t i = 0; i < task.peer_count(); ++i) {
+    const Peer& other = task.peer(i);
+    const bool holds =
+        other.state() == PeerState::kSucceeded || other.state() == PeerState::kBackToSource;
+    if (&other != &peer && &other.host() == &peer.host() && holds) ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 struct WaitingRoom::Waiter {
@@ -190,7 +207,9 @@ bool WaitingRoom::NobodyToWaitFor(const Peer& peer) {
   const Task& task = peer.task();
   // A client that will not read the source is better off with the full time.
   if (task.seeding || peer.spec().disable_back_to_source || !task.CanBackToSource()) return false;
-  return ActiveCount(task) <= static_cast<std::ptrdiff_t>(task.waiting_count);
+  const std::ptrdiff_t others = ActiveCount(task) - static_cast<std::ptrdiff_t>(task.waiting_count);
+  if (others <= 0 || task.peer_count() > kFewPeers) return others <= 0;
+  return others <= HoldersOnSameHost(peer);
 }
 
 bool WaitingRoom::AnotherJustWent(const Waiter& waiter, SteadyTime now) const {
