@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,8 +92,8 @@ class Run {
           break;
         }
         next_at_ += Interval();
-        Connection* connection = idle_.back();
-        idle_.pop_back();
+        Connection* connection = idle_.front();
+        idle_.pop_front();
         Ask(*connection);
       }
       epoll_event events[64];
@@ -204,7 +205,7 @@ class Run {
   int epoll_ = -1;
   std::vector<char> buffer_;
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<Connection*> idle_;
+  std::deque<Connection*> idle_;  // In turn: the other side may close one that is never used.
   std::vector<double> times_;
   std::uint64_t asked_ = 0;
   std::uint64_t done_ = 0;
