@@ -155,4 +155,10 @@ int Main(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace dragonfly::dfdaemon
 
-int main(int argc, char** argv) { return dragonfly::dfdaemon::Main(argc, argv); }
+int main(int argc, char** argv) {
+  const int exit_code = dragonfly::dfdaemon::Main(argc, argv);
+  // What has to be ended is; taking gRPC's threads down one by one would only keep the caller
+  // waiting.
+  std::fflush(nullptr);
+  ::_exit(exit_code);
+}
