@@ -141,9 +141,8 @@ absl::Status Dispatcher::TryRegister(const PeerKey& key, Registration& registrat
 // A daemon has one download of a task at a time. Whoever is offered an earlier one whose conversation
 // broke, because the daemon was restarted, reaches the new one, which may be waiting for him.
 void Dispatcher::DropPredecessors(const Peer& peer, SteadyTime now) {
-  for (Peer* const other : swarm_.PeersOn(peer.host())) {
-    if (&other->task() == &peer.task() && other != &peer && other->lost() &&
-        other->state() != PeerState::kSucceeded) {
+  for (Peer* const other : swarm_.PeersOn(peer.host(), peer.task())) {
+    if (other != &peer && other->lost() && other->state() != PeerState::kSucceeded) {
       Remove(*other, now);
     }
   }

@@ -32,31 +32,48 @@ Task& Swarm::FindOrCreate(const TaskId& id, TaskSpec spec, SteadyTime now) {
 
 Peer& Swarm::AddPeer(Task& task, std::shared_ptr<Host> host, PeerSpec spec, SteadyTime now) {
   Peer& peer = task.Add(std::make_unique<Peer>(task, std::move(host), std::move(spec), now));
-  Peer*& first = first_on_host_[&peer.host()];
-  peer.host_next_ = first;
-  if (first != nullptr) first->host_previous_ = &peer;
-  first = &peer;
+  PeersOfHost& others = on_host_[&peer.host()];
+  peer.host_next_ = others.first;
+  if (others.first != nullptr) others.first->host_previous_ = &peer;
+  others.first = &peer;
+  ++others.count;
   return peer;
 }
 
 void Swarm::RemovePeer(Peer& peer) {
   ++removal_count_;
+  const auto others = on_host_.find(&peer.host());
   if (peer.host_next_ != nullptr) peer.host_next_->host_previous_ = peer.host_previous_;
   if (peer.host_previous_ != nullptr) {
     peer.host_previous_->host_next_ = peer.host_next_;
-  } else if (peer.host_next_ != nullptr) {
-    first_on_host_[&peer.host()] = peer.host_next_;
   } else {
-    first_on_host_.erase(&peer.host());
+    others->second.first = peer.host_next_;
   }
+  if (--others->second.count == 0) on_host_.erase(others);
   peer.task().Remove(peer);
 }
 
 std::vector<Peer*> Swarm::PeersOn(const Host& host) const {
   std::vector<Peer*> peers;
-  const auto found = first_on_host_.find(&host);
-  if (found == first_on_host_.end()) return peers;
-  for (Peer* peer = found->second; peer != nullptr; peer = peer->host_next_) peers.push_back(peer);
+  const auto found = on_host_.find(&host);
+  if (found == on_host_.end()) return peers;
+  for (Peer* peer = found->second.first; peer != nullptr; peer = peer->host_next_) peers.push_back(peer);
+  return peers;
+}
+
+std::vector<Peer*> Swarm::PeersOn(const Host& host, const Task& task) const {
+  std::vector<Peer*> peers;
+  const auto found = on_host_.find(&host);
+  if (found == on_host_.end()) return peers;
+  if (task.peer_count() < found->second.count) {
+    for (std::size_t i = 0; i < task.peer_count(); ++i) {
+      if (&task.peer(i).host() == &host) peers.push_back(&task.peer(i));
+    }
+    return peers;
+  }
+  for (Peer* peer = found->second.first; peer != nullptr; peer = peer->host_next_) {
+    if (&peer->task() == &task) peers.push_back(peer);
+  }
   return peers;
 }
 

@@ -44,6 +44,9 @@ class Swarm {
   [[nodiscard]] std::uint64_t removal_count() const { return removal_count_; }
   /// The peers of this shard on a host; pointers are good until peers are removed.
   [[nodiscard]] std::vector<Peer*> PeersOn(const Host& host) const;
+  /// Those that download `task`. A seed has peers of very many tasks, and a task peers on very many
+  /// hosts: whichever are fewer are looked through.
+  [[nodiscard]] std::vector<Peer*> PeersOn(const Host& host, const Task& task) const;
 
   /// What the collector does with a peer.
   enum class Verdict : std::uint8_t { kKeep, kLeave, kDelete };
@@ -86,7 +89,11 @@ class Swarm {
   Cursor rewriting_;   // As long as changes_.notes_moves.
   absl::flat_hash_map<TaskId, std::unique_ptr<Task>> tasks_;
   std::vector<Task*> order_;
-  absl::flat_hash_map<const Host*, Peer*> first_on_host_;
+  struct PeersOfHost {
+    Peer* first = nullptr;
+    std::size_t count = 0;
+  };
+  absl::flat_hash_map<const Host*, PeersOfHost> on_host_;
   std::uint64_t removal_count_ = 0;
 };
 

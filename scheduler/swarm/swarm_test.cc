@@ -173,6 +173,25 @@ TEST(SwarmTest, FindsThePeersOfAHost) {
   EXPECT_THAT(swarm.swarm.PeersOn(*host), testing::IsEmpty());
 }
 
+// Whether the host or the task has fewer peers, the answer is the same.
+TEST(SwarmTest, FindsThePeersOfAHostThatDownloadATask) {
+  TestSwarm swarm("a@h:Running b@g:Running c@g:Running");
+  const std::shared_ptr<Host> host = swarm.hosts.Find(HostId("h"));
+  const SteadyTime now{};
+  Task& other = swarm.swarm.FindOrCreate(TaskId("other"), TaskSpec(), now);
+  const auto add = [&](std::string_view id) {
+    PeerSpec spec;
+    spec.id = PeerId(id);
+    return &swarm.swarm.AddPeer(other, host, std::move(spec), now);
+  };
+  Peer* const d = add("d");
+  EXPECT_THAT(swarm.swarm.PeersOn(*host, swarm.task), testing::ElementsAre(&swarm["a"]));
+  EXPECT_THAT(swarm.swarm.PeersOn(*host, other), testing::ElementsAre(d));
+  std::vector<Peer*> all = {d, add("e"), add("f"), add("g")};
+  EXPECT_THAT(swarm.swarm.PeersOn(*host, swarm.task), testing::ElementsAre(&swarm["a"]));
+  EXPECT_THAT(swarm.swarm.PeersOn(*host, other), testing::UnorderedElementsAreArray(all));
+}
+
 TEST(HostTableTest, RemovesHostsThatMissedTwoAnnouncements) {
   HostTable hosts;
   const SteadyTime now(1h);
