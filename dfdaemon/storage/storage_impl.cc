@@ -140,9 +140,8 @@ absl::Status StorageImpl::Load() {
       return;
     }
     const MutexLock lock(mutex_);
-    const Key name(state->kind(), state->id());
     // Twice only in a damaged file.
-    if (!tasks_.emplace(name, Entry{state, {}}).second) {
+    if (!tasks_.insert(Entry{state, {}}).second) {
       dropped.push_back(key);
       return;
     }
@@ -195,7 +194,7 @@ StorageImpl::~StorageImpl() {
   {
     const MutexLock lock(mutex_);
     recent_.fill(nullptr);
-    for (const auto& [key, entry] : tasks_) states.push_back(entry.state);
+    for (const Entry& entry : tasks_) states.push_back(entry.state);
   }
   for (const auto& state : states) state->SaveTimes();
   const bool clean = options_.keep && SyncContent();
@@ -206,19 +205,20 @@ StorageImpl::~StorageImpl() {
 bool StorageImpl::SyncContent() {
   const auto deadline = std::chrono::steady_clock::now() + kSyncTimeout;
   const MutexLock lock(mutex_);
-  for (const auto& [key, entry] : tasks_) {
+  for (const Entry& entry : tasks_) {
     if (!entry.state->written()) continue;
     if (std::chrono::steady_clock::now() >= deadline) return false;
-    const FileDescriptor file = files_->Open(key.first, key.second, O_RDONLY);
+    const FileDescriptor file = files_->Open(entry.state->kind(), entry.state->id(), O_RDONLY);
     if (!file.valid() || ::fdatasync(file.get()) != 0) return false;
   }
   return true;
 }
 
-std::shared_ptr<StoredTaskHandle> StorageImpl::HandleOf(Entry& entry) const {
+std::shared_ptr<StoredTaskHandle> StorageImpl::HandleOf(const Entry& entry) const {
   std::shared_ptr<StoredTaskHandle> handle = entry.handle.lock();
   if (handle == nullptr) {
-    handle = std::make_shared<StoredTaskHandle>(entry.state, files_, metadata_);
+    // Not make_shared: the entry refers to it for ever, which would keep its memory.
+    handle.reset(new StoredTaskHandle(entry.state, files_, metadata_));
     entry.handle = handle;
   }
   return handle;
@@ -228,9 +228,9 @@ std::shared_ptr<StoredTask> StorageImpl::Find(TaskKind kind, const TaskId& id) c
   std::shared_ptr<StoredTaskHandle> replaced;  // Closes its files after the lock is gone.
   const MutexLock lock(mutex_);
   const auto found = tasks_.find(Key(kind, id));
-  if (found == tasks_.end() || found->second.state->removed()) return nullptr;
-  const bool is_new = found->second.handle.expired();
-  std::shared_ptr<StoredTaskHandle> handle = HandleOf(found->second);
+  if (found == tasks_.end() || found->state->removed()) return nullptr;
+  const bool is_new = found->handle.expired();
+  std::shared_ptr<StoredTaskHandle> handle = HandleOf(*found);
   if (is_new) {
     replaced = std::exchange(recent_[next_recent_++ % recent_.size()], handle);
     if (verifier_ != nullptr) verifier_->Hurry(*handle->state());
@@ -242,7 +242,7 @@ std::vector<std::shared_ptr<StoredTask>> StorageImpl::List() const {
   std::vector<std::shared_ptr<StoredTask>> tasks;
   const MutexLock lock(mutex_);
   tasks.reserve(tasks_.size());
-  for (auto& [key, entry] : tasks_) {
+  for (const Entry& entry : tasks_) {
     if (!entry.state->removed()) tasks.push_back(HandleOf(entry));
   }
   return tasks;
@@ -252,7 +252,7 @@ std::vector<StoredTaskSummary> StorageImpl::Summaries() const {
   std::vector<StoredTaskSummary> summaries;
   const MutexLock lock(mutex_);
   summaries.reserve(tasks_.size());
-  for (const auto& [key, entry] : tasks_) {
+  for (const Entry& entry : tasks_) {
     if (!entry.state->removed()) summaries.push_back(entry.state->Summary());
   }
   return summaries;
@@ -261,7 +261,7 @@ std::vector<StoredTaskSummary> StorageImpl::Summaries() const {
 absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::UseExisting(const TaskSpec& spec) {
   const auto found = tasks_.find(Key(spec.kind, spec.id));
   if (found == tasks_.end()) return nullptr;
-  TaskState& state = *found->second.state;
+  TaskState& state = *found->state;
   const PieceLayout& layout = state.layout();
   const bool same_lengths =
       layout.content_length() == spec.content_length && layout.piece_length() == spec.piece_length;
@@ -273,7 +273,7 @@ absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::UseExisting(const TaskS
   if (!same_lengths) return nullptr;
   const bool in_use = state.started() > 0 || state.pinned();
   if (!in_use && state.Spec().response_headers != spec.response_headers) return nullptr;
-  return HandleOf(found->second);
+  return HandleOf(*found);
 }
 
 absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::Create(TaskSpec spec) {
@@ -295,7 +295,7 @@ absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::Create(TaskSpec spec) {
     if (existing != nullptr) return existing;
     busy_.insert(key);
     if (const auto found = tasks_.find(key); found != tasks_.end()) {
-      replaced = found->second.state;
+      replaced = found->state;
     }
   }
   absl::Status status;
@@ -311,10 +311,8 @@ absl::StatusOr<std::shared_ptr<StoredTask>> StorageImpl::Create(TaskSpec spec) {
   row.times.created_at = row.times.updated_at = clock_.WallNow();
   row.spec = std::move(spec);
   metadata_->PutTask(row);
-  Entry& entry = tasks_[key];
-  entry.state = std::make_shared<TaskState>(std::move(row), layout, metadata_, clock_);
-  entry.handle.reset();
-  return HandleOf(entry);
+  auto state = std::make_shared<TaskState>(std::move(row), layout, metadata_, clock_);
+  return HandleOf(*tasks_.insert(Entry{std::move(state), {}}).first);
 }
 
 // With the key marked as busy. Adds to content_bytes_ on success.
@@ -357,8 +355,8 @@ absl::StatusOr<bool> StorageImpl::Inspect(TaskKind kind, const TaskId& id) {
   {
     const MutexLock lock(mutex_);
     const auto found = tasks_.find(key);
-    if (found == tasks_.end() || found->second.state->removed()) return false;
-    handle = HandleOf(found->second);
+    if (found == tasks_.end() || found->state->removed()) return false;
+    handle = HandleOf(*found);
   }
   if (handle->Intact() || handle->Recheck()) return false;
   options_.warn(StrCat("content was changed or damaged, it will be fetched again: ",
@@ -374,11 +372,11 @@ absl::Status StorageImpl::RemoveTask(const Key& key, std::optional<WallTime> not
     const MutexLock lock(mutex_);
     while (busy_.contains(key)) idle_.Wait(mutex_);
     const auto found = tasks_.find(key);
-    if (only != nullptr && (found == tasks_.end() || found->second.state.get() != only)) {
+    if (only != nullptr && (found == tasks_.end() || found->state.get() != only)) {
       return absl::OkStatus();
     }
     if (found == tasks_.end()) return absl::NotFoundError("no such task");
-    state = found->second.state;
+    state = found->state;
     busy_.insert(key);
   }
   const absl::Status status = RemoveBusy(key, state, not_used_since);
@@ -403,7 +401,7 @@ absl::Status StorageImpl::RemoveBusy(const Key& key, const std::shared_ptr<TaskS
     for (auto& recent : recent_) {
       if (recent != nullptr && recent->state() == state) recent.reset();
     }
-    handle = found->second.handle.lock();
+    handle = found->handle.lock();
     tasks_.erase(found);
   }
   if (handle != nullptr) handle->OpenBeforeRemoval();

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
@@ -42,7 +42,24 @@ class StorageImpl final : public Storage {
   using Key = std::pair<TaskKind, TaskId>;
   struct Entry {
     std::shared_ptr<TaskState> state;
-    std::weak_ptr<StoredTaskHandle> handle;  // Of those who use the task now.
+    mutable std::weak_ptr<StoredTaskHandle> handle;  // Of those who use the task now.
+  };
+  // By kind and id, which the state holds already: there may be very many tasks.
+  struct EntryHash {
+    using is_transparent = void;
+    std::size_t operator()(const Key& key) const { return absl::HashOf(key.first, key.second); }
+    std::size_t operator()(const Entry& entry) const {
+      return absl::HashOf(entry.state->kind(), entry.state->id());
+    }
+  };
+  struct EntryEqual {
+    using is_transparent = void;
+    bool operator()(const Entry& entry, const Key& key) const {
+      return entry.state->kind() == key.first && entry.state->id() == key.second;
+    }
+    bool operator()(const Entry& entry, const Entry& other) const {
+      return entry.state->kind() == other.state->kind() && entry.state->id() == other.state->id();
+    }
   };
 
   absl::Status LockDir();
@@ -61,7 +78,7 @@ class StorageImpl final : public Storage {
   absl::Status RemoveBusy(const Key& key, const std::shared_ptr<TaskState>& state,
                           std::optional<WallTime> not_used_since);
   [[nodiscard]] DiskUsage WithThreshold(DiskUsage disk) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::shared_ptr<StoredTaskHandle> HandleOf(Entry& entry) const
+  std::shared_ptr<StoredTaskHandle> HandleOf(const Entry& entry) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SyncContent();
 
@@ -74,7 +91,7 @@ class StorageImpl final : public Storage {
 
   mutable Mutex mutex_;
   CondVar idle_;  // An entry of busy_ went away.
-  mutable absl::flat_hash_map<Key, Entry> tasks_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<Entry, EntryHash, EntryEqual> tasks_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<Key> busy_ ABSL_GUARDED_BY(mutex_);    // Being created or removed.
   std::uint64_t content_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all content files.
   Metadata::Ticket last_removal_ ABSL_GUARDED_BY(mutex_) = 0;
