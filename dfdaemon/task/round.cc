@@ -178,8 +178,11 @@ void Round::Step(SteadyTime now) {
   next_tick_ = SteadyTime::max();
   if (ended()) return;
   next_tick_ = NextTick(now);
-  if (session_->state() == RoundView::Scheduler::kIdle && next_refresh_ > now) {
-    next_tick_ = std::min(next_tick_, next_refresh_);
+  if (session_->state() == RoundView::Scheduler::kIdle) {
+    if (next_refresh_ > now) next_tick_ = std::min(next_tick_, next_refresh_);
+    // Enough parents that all wait too bring nothing that would wake this download.
+    const SteadyTime stalls = last_progress_ + kStalled;
+    if (stalls > now) next_tick_ = std::min(next_tick_, stalls);
   }
 }
 
