@@ -238,10 +238,11 @@ void World::Sent(AskId id, std::uint64_t planned) {
   // Not before its parent has it.
   if (ask.coming) {
     const AskId source = downloads_[ask.parent].coming[ask.piece];
-    if (const Ask* const other = Find(source); other != nullptr && other->flowing) {
+    if (Ask* const other = Find(source); other != nullptr && other->flowing) {
+      SettleAsk(*other);
       const double left = std::max(piece_bytes_ - other->sent, kNothing);
       ++ask.planned;
-      At(now_ + Seconds(left / std::max(other->rate, 1.0)) + std::chrono::microseconds(1),
+      At(now_ + Seconds(left / std::max(other->rate, 1.0)) + std::chrono::microseconds(50),
          EventKind::kSent, static_cast<std::uint32_t>(ask.planned), 0, id);
       return;
     }
