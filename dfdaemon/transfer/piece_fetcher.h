@@ -55,12 +55,12 @@ class PieceFetcher {
   /// `data` runtime: the piece is received there. Waits for the download limiter; counts received
   /// bytes.
   ///
-  /// NotFound: the parent does not have it. Unavailable: could not connect, or the connection
-  /// broke. DataLoss: wrong bytes or a header that contradicts the plan (the parent lies; block
-  /// it). DeadlineExceeded: `piece_timeout` (connect to metadata) or `write_timeout` (body) passed.
-  /// InvalidArgument: the address is none, or the task id does not fit a request. Cancelled: `sink`
-  /// did not want it any more. What PieceWriter::Append() returns (ResourceExhausted, Internal) is
-  /// this node's disk, not the parent.
+  /// NotFound: the parent does not have it, or it stopped coming to the parent. Unavailable: could
+  /// not connect, or the connection broke. DataLoss: wrong bytes or a header that contradicts the
+  /// plan (the parent lies; block it). DeadlineExceeded: `piece_timeout` (connect to metadata) or
+  /// `write_timeout` (body) passed. InvalidArgument: the address is none, or the task id does not
+  /// fit a request. Cancelled: `sink` did not want it any more. What PieceWriter::Append() returns
+  /// (ResourceExhausted, Internal) is this node's disk, not the parent.
   ///
   /// When it ends early, cancelled or not, the parent is told by a reset, so that it does not go on
   /// sending what nobody reads.

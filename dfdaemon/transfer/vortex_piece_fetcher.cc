@@ -38,6 +38,7 @@ SteadyTime Now() { return std::chrono::steady_clock::now(); }
 struct Announcement {
   std::optional<std::uint32_t> crc32;
   PeerId parent_id;
+  bool coming = false;  // The parent does not have all of it yet.
 };
 
 absl::Status StatusOf(const VortexError& error) {
@@ -55,6 +56,7 @@ absl::StatusOr<Announcement> CheckPlan(const VortexMetadata& metadata, const Pie
   }
   Announcement announcement;
   announcement.parent_id = PeerId(metadata.parent_id);
+  announcement.coming = metadata.created_at_seconds == 0;
   if (metadata.digest.empty()) return announcement;
   announcement.crc32 = ParsePieceDigest(metadata.digest);
   if (!announcement.crc32.has_value()) {
@@ -209,7 +211,14 @@ Awaitable<absl::StatusOr<FetchedPiece>> VortexPieceFetcher::Impl::FetchOn(
   PieceWriter* const writer = sink.Begin(announcement->crc32);
   if (writer == nullptr) co_return absl::CancelledError("the piece comes from elsewhere");
   if (writer->written() > 0) writer->Restart();
-  CO_RETURN_IF_ERROR(co_await Receive(shard, *connection, *writer));
+  if (absl::Status received = co_await Receive(shard, *connection, *writer); !received.ok()) {
+    // It may have lost its own parent: nothing that it could be blamed for.
+    if (announcement->coming && absl::IsUnavailable(received)) {
+      co_return absl::NotFoundError(
+          StrCat("the piece stopped coming to the parent: ", received.message()));
+    }
+    co_return received;
+  }
   const std::uint32_t crc32 = writer->crc32();
   if (announcement->crc32.value_or(crc32) != crc32) {
     co_return absl::DataLossError(

@@ -40,6 +40,7 @@ VortexMetadata Planned() {
   metadata.length = kBytes.size();
   metadata.digest = "crc32:3421780262";
   metadata.parent_id = "grandparent";
+  metadata.created_at_seconds = 1'700'000'000;
   return metadata;
 }
 
@@ -160,6 +161,17 @@ TEST_F(VortexPieceFetcherTest, CallsAnEndAtAnyByteUnavailable) {
     EXPECT_THAT(FetchFrom(answer.substr(0, cut)), StatusIs(StatusCode::kUnavailable)) << cut;
   }
   EXPECT_THAT(FetchFrom(answer), IsOk());
+}
+
+// Of a piece that is passed on while it comes, the time when it was created is not known.
+TEST_F(VortexPieceFetcherTest, CallsTheEndOfAPieceThatWasOnlyComingNotFound) {
+  VortexMetadata metadata = Planned();
+  metadata.created_at_seconds = 0;
+  const std::string head = ContentHead(metadata);
+  EXPECT_THAT(FetchFrom(head + kBytes.substr(0, 4)),
+              StatusIs(StatusCode::kNotFound, "stopped coming"));
+  EXPECT_THAT(FetchFrom(head.substr(0, head.size() - 1)), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(FetchFrom(head + kBytes), IsOk());
 }
 
 TEST_F(VortexPieceFetcherTest, ReadsAnswersThatComeByteByByte) {
