@@ -14,9 +14,6 @@ constexpr std::string_view kSourceAfterLimit = "scheduling exceeded RetryBackToS
 // For our own log.
 constexpr std::string_view kNobodyToWaitFor = "there is nobody to wait for";
 
-// Reading a piece from the source takes no longer, mostly.
-constexpr auto kSourceBringsMore = std::chrono::seconds(10);
-
 // Peers of one task want nearly the same: when so many in a row get nothing, the next ones need not
 // be tried.
 constexpr std::size_t kVainTries = 8;
@@ -35,8 +32,8 @@ std::ptrdiff_t ActiveCount(const Task& task) {
 // Of tasks with more peers nobody asks: then others are there too, nearly always.
 constexpr std::size_t kFewPeers = 16;
 
-// Those on the same host that have something or get it from the source. None of them is ever offered
-// to `peer`; its own daemon has what they have.
+// Those on the same host that have something or get it from the source. None of them is ever
+// offered to `peer`; its own daemon has what they have.
 std::ptrdiff_t HoldersOnSameHost(const Peer& peer) {
   const Task& task = peer.task();
   std::ptrdiff_t count = 0;
@@ -195,12 +192,9 @@ bool WaitingRoom::WorthWaiting(Waiter& waiter, SteadyTime now) const {
 }
 
 bool WaitingRoom::StuckTogether(const Peer& peer, SteadyTime now) {
-  // Whoever was sent to the source brings more in a moment.
-  const auto& granted = peer.task().last_source_grant;
-  if (granted.has_value() && now - *granted < kSourceBringsMore) return false;
   return peer.trades() && peer.state() == PeerState::kRunning &&
          !peer.spec().disable_back_to_source && peer.task().CanBackToSource() &&
-         peer.task().NobodyHasMore(peer);
+         peer.task().NobodyHasMore(peer, now);
 }
 
 bool WaitingRoom::NobodyToWaitFor(const Peer& peer) {
@@ -214,7 +208,7 @@ bool WaitingRoom::NobodyToWaitFor(const Peer& peer) {
 
 bool WaitingRoom::AnotherJustWent(const Waiter& waiter, SteadyTime now) const {
   const auto& granted = waiter.peer->task().last_source_grant;
-  return granted.has_value() && now - *granted < options_.retry.retry_interval &&
+  return granted.has_value() && now - granted->at < options_.retry.retry_interval &&
          waiter.extra_rounds < options_.retry.retry_limit;
 }
 
@@ -226,7 +220,7 @@ WaitingRoom::Result WaitingRoom::SendToSource(Waiter& waiter, std::string_view d
     return Result::kSettled;
   }
   if (!peer.spec().disable_back_to_source && !peer.host_info().disable_shared) {
-    peer.task().last_source_grant = now;
+    peer.task().last_source_grant = {peer.id(), now};
   }
   log_.Info("peer sent to the source", {{"task_id", peer.task().id()},
                                         {"peer_id", peer.id()},

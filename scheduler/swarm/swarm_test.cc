@@ -265,14 +265,33 @@ TEST(SwarmTest, KnowsWhenNobodyHasMoreThanAPeer) {
   for (const char* id : {"a", "b"}) {
     BringTo(swarm.AddPeer(id, Trading(StrCat("h-", id))), PeerState::kRunning, swarm.now);
   }
-  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"]));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"], swarm.now));
   swarm["b"].finished_pieces.Set(3);
-  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"]));
-  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["b"]));
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"], swarm.now));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["b"], swarm.now));
   swarm["a"].finished_pieces.Set(3);
-  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"]));
-  swarm.AddPeer("reader:BackToSource");
-  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"]));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"], swarm.now));
+  Peer& reader = swarm.AddPeer("reader:BackToSource");
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"], swarm.now));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"], swarm.now + std::chrono::seconds(10)))
+      << "it brings nothing";
+  swarm["a"].Block(reader.id());
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"], swarm.now));
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["b"], swarm.now));
+  swarm.task.Lost(reader);
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["b"], swarm.now));
+  swarm.AddPeer("whole:Succeeded");
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["b"], swarm.now));
+}
+
+TEST(SwarmTest, WhoWasSentToTheSourceIsWaitedFor) {
+  TestSwarm swarm;
+  for (const char* id : {"a", "b"}) {
+    BringTo(swarm.AddPeer(id, Trading(StrCat("h-", id))), PeerState::kRunning, swarm.now);
+  }
+  swarm.task.last_source_grant = {PeerId("b"), swarm.now + std::chrono::seconds(60)};
+  EXPECT_FALSE(swarm.task.NobodyHasMore(swarm["a"], swarm.now + std::chrono::seconds(69)));
+  EXPECT_TRUE(swarm.task.NobodyHasMore(swarm["a"], swarm.now + std::chrono::seconds(70)));
 }
 
 }  // namespace

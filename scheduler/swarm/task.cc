@@ -12,6 +12,9 @@ namespace {
 // Go scheduler/resource/standard/task.go, v2.4.0.
 constexpr Duration kSeedFailureRemembered = std::chrono::minutes(30);
 
+// Reading a piece from the source takes no longer, mostly.
+constexpr Duration kSourceBringsMore = std::chrono::seconds(10);
+
 template <class Event, class State>
 absl::Status Inappropriate(Event event, State state) {
   return absl::InternalError(
@@ -286,18 +289,22 @@ bool Task::HasAvailablePeer() const {
          0;
 }
 
-bool Task::NobodyHasMore(const Peer& peer) const {
-  if (seeding || peer_count(PeerState::kBackToSource) > 0 ||
-      peer_count(PeerState::kSucceeded) > 0) {
-    return false;
-  }
+bool Task::NobodyHasMore(const Peer& peer, SteadyTime now) const {
+  if (seeding) return false;
   for (std::size_t i = 0; i < possible_parents_; ++i) {
     const Peer& other = *peers_[i];
-    if (&other == &peer || other.lost() || other.host_info().disable_shared ||
-        peer.Blocks(other)) {
+    if (&other == &peer || other.lost() || other.host_info().disable_shared || peer.Blocks(other)) {
       continue;
     }
-    if (other.finished_pieces.HasMoreThan(peer.finished_pieces)) return false;
+    if (other.state() == PeerState::kSucceeded ||
+        other.finished_pieces.HasMoreThan(peer.finished_pieces)) {
+      return false;
+    }
+    const bool was_sent = last_source_grant.has_value() && last_source_grant->peer == other.id();
+    if (other.state() != PeerState::kBackToSource && !was_sent) continue;
+    const SteadyTime last_sign =
+        was_sent ? std::max(other.piece_updated, last_source_grant->at) : other.piece_updated;
+    if (now - last_sign < kSourceBringsMore) return false;
   }
   return true;
 }

@@ -133,8 +133,9 @@ class Task {
   /// Some peer on another host that `child` does not block has pieces or soon will.
   [[nodiscard]] bool HasAvailablePeer(const Peer& child) const;
   [[nodiscard]] bool HasAvailablePeer() const;
-  /// Nobody who is known to live has a piece that `peer` lacks, or reads the source.
-  [[nodiscard]] bool NobodyHasMore(const Peer& peer) const;
+  /// Whether nobody that `peer` could turn to has a piece that it lacks, and nobody is getting one
+  /// from the source either.
+  [[nodiscard]] bool NobodyHasMore(const Peer& peer, SteadyTime now) const;
   /// Peers on seeds, at most a few.
   [[nodiscard]] const std::vector<Peer*>& seeds() const { return seeds_; }
   /// The seed's last attempt failed and is less than 30 minutes old.
@@ -161,10 +162,15 @@ class Task {
   NotePlace note;
   SteadyTime updated;
   std::uint32_t peer_failed_count = 0;
-  bool choice_logged = false;                   ///< Why its first peer got these parents.
-  bool seeding = false;                         ///< A seed peer was asked and has not ended.
-  std::size_t waiting_count = 0;                ///< Peers without an answer.
-  std::optional<SteadyTime> last_source_grant;  ///< When a peer was last sent to the source.
+  bool choice_logged = false;     ///< Why its first peer got these parents.
+  bool seeding = false;           ///< A seed peer was asked and has not ended.
+  std::size_t waiting_count = 0;  ///< Peers without an answer.
+  /// Who was last sent to the source, and when.
+  struct SourceGrant {
+    PeerId peer;
+    SteadyTime at;
+  };
+  std::optional<SourceGrant> last_source_grant;
 
  private:
   friend class Swarm;
