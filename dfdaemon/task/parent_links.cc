@@ -262,6 +262,7 @@ void ParentLinks::Retire(ParentSlot slot) {
   alive_.Remove(slot);
   context_.picker.WithdrawAll(slot);
   retired_.push_back(links_[slot].candidate);
+  ++retirements_;
   links_[slot].load.reset();
   context_.changed.Notify();
 }

@@ -47,6 +47,8 @@ class ParentLinks {
   [[nodiscard]] ParentMask seeds() const { return set_.seeds(); }
   /// Whether one may still come to offer more.
   [[nodiscard]] bool open() const;
+  /// How many were given up so far.
+  [[nodiscard]] std::uint64_t retirements() const { return retirements_; }
   /// Parents in use that are no seed peers.
   [[nodiscard]] int peers() const;
   /// Takes the latest loads over.
@@ -105,6 +107,7 @@ class ParentLinks {
   ParentSet set_;
   ParentMask alive_;
   std::uint64_t next_generation_ = 0;
+  std::uint64_t retirements_ = 0;
   std::array<Link, kMaxParents> links_;
   std::vector<CandidateParent> used_;
   std::vector<CandidateParent> retired_;

@@ -50,7 +50,7 @@ class Sink final : public PieceSink {
     writer_ = piece_.Take(ask_);
     if (writer_ == nullptr) return nullptr;
     // Small ones are here before anybody could ask.
-    if (promised_crc32 && length() > kUncountedLength) {
+    if (promised_crc32 && piece_.passed_on() && length() > kUncountedLength) {
       writer_->PassOn(*promised_crc32, parent_id_);
     }
     watched_.emplace(*writer_, piece_);
@@ -134,13 +134,14 @@ bool Downlink::MayBegin(SteadyTime now, std::uint64_t length, int more) {
 }
 
 ClaimedPiece::ClaimedPiece(std::unique_ptr<PieceWriter> writer, Downlink& downlink,
-                           const Clock& clock, std::function<void()> began)
+                           const Clock& clock, std::function<void()> began, bool passed_on)
     : number_(writer->number()),
       offset_(writer->offset()),
       length_(writer->length()),
       downlink_(downlink),
       clock_(clock),
       began_(std::move(began)),
+      passed_on_(passed_on),
       writer_(std::move(writer)) {}
 
 std::unique_ptr<PieceWriter> ClaimedPiece::Take(std::uint32_t ask) {

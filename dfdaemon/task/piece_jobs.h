@@ -46,13 +46,15 @@ class ClaimedPiece {
     SteadyTime at;
   };
 
-  /// `began` is called on the thread that takes the piece.
+  /// `began` is called on the thread that takes the piece. `passed_on`: others may have it while it
+  /// comes.
   ClaimedPiece(std::unique_ptr<PieceWriter> writer, Downlink& downlink, const Clock& clock,
-               std::function<void()> began);
+               std::function<void()> began, bool passed_on = true);
 
   [[nodiscard]] PieceNumber number() const { return number_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] std::uint64_t length() const { return length_; }
+  [[nodiscard]] bool passed_on() const { return passed_on_; }
 
   /// The piece begins to arrive in answer to `ask`. Null when it does already, or after Close().
   [[nodiscard]] std::unique_ptr<PieceWriter> Take(std::uint32_t ask);
@@ -71,6 +73,7 @@ class ClaimedPiece {
   Downlink& downlink_;
   const Clock& clock_;
   const std::function<void()> began_;
+  const bool passed_on_;
   std::atomic<std::uint64_t> received_{0};
   mutable Mutex mutex_;
   std::unique_ptr<PieceWriter> writer_ ABSL_GUARDED_BY(mutex_);

@@ -158,8 +158,10 @@ RoundView Round::View(SteadyTime now) const {
   view.source_allowed = plan_.source_allowed;
   view.source_granted = source_granted_;
   const bool stalled = picker_.missing() > 0 && now - last_progress_ >= kStalled;
-  view.more_parents_wanted = now >= next_refresh_ &&
-                             links_.peers() < (stalled ? kMostParents : kEnoughParents) &&
+  // The one who is gone may have been the only one with what is missing.
+  const bool left_alone = deserted_ && !view.moving;
+  const bool few = links_.peers() < (stalled ? kMostParents : kEnoughParents);
+  view.more_parents_wanted = now >= next_refresh_ && (few || left_alone) &&
                              picker_.missing() > static_cast<PieceNumber>(coming());
   view.scheduler = scheduler_given_up_ ? RoundView::Scheduler::kGone : session_->state();
   view.fruitless_answers = fruitless_answers_;
@@ -173,6 +175,7 @@ void Round::Step(SteadyTime now) {
   TakeDecisions(now);
   links_.UpdateLoads();
   WatchTransfers(now);
+  NoticeRetirements(now);
   Pump(now);
   if (!ended()) Take(DecideNextStep(View(now)), now);
   next_tick_ = SteadyTime::max();
@@ -184,6 +187,13 @@ void Round::Step(SteadyTime now) {
     const SteadyTime stalls = last_progress_ + kStalled;
     if (stalls > now) next_tick_ = std::min(next_tick_, stalls);
   }
+}
+
+void Round::NoticeRetirements(SteadyTime now) {
+  if (std::exchange(retirements_, links_.retirements()) == links_.retirements()) return;
+  deserted_ = true;
+  refresh_interval_ = kFirstRefresh;
+  if (!refreshing_) next_refresh_ = std::min(next_refresh_, now);
 }
 
 void Round::Take(NextStep step, SteadyTime now) {

@@ -106,6 +106,8 @@ class Round {
   [[nodiscard]] RoundView View(SteadyTime now) const;
   void Take(NextStep step, SteadyTime now);
 
+  /// Parents that were given up since the last call.
+  void NoticeRetirements(SteadyTime now);
   void Pump(SteadyTime now);
   /// Takes note of pieces that began to come.
   void NoticeBegun(SteadyTime now);
@@ -168,6 +170,9 @@ class Round {
   bool contended_ = false;    // The last piece that began to come had to wait for its parent.
   SteadyTime last_progress_;  // A piece began to come, arrived, or nothing was asked for.
   absl::flat_hash_set<PieceNumber> foreign_;  // Written or checked by somebody else.
+  // Pieces that stopped coming. They are not passed on before they are whole: when the one who had
+  // all of it is gone, its beginning would go round and round among the others.
+  absl::flat_hash_set<PieceNumber> broke_off_;
 
   SourceState source_ = SourceState::kOff;
   bool source_granted_ = false;
@@ -179,6 +184,8 @@ class Round {
   bool started_told_ = false;
   bool refreshing_ = false;  // The answer that is awaited adds parents, nothing else.
   std::uint32_t fruitless_answers_ = 0;
+  bool deserted_ = false;          // A parent was given up since the last piece began to come.
+  std::uint64_t retirements_ = 0;  // Of parents, so far.
   Duration refresh_interval_;
   SteadyTime next_refresh_ = SteadyTime::max();
   SteadyTime next_tick_ = SteadyTime::max();

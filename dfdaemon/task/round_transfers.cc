@@ -157,7 +157,8 @@ std::shared_ptr<Round::Job> Round::StartJob(PieceNumber number) {
   job->number = number;
   job->piece = std::make_shared<ClaimedPiece>(
       std::move(claim->writer), env_.downlink, env_.with.clock,
-      [changed = changed_]() mutable { changed.NotifyFromAnyThread(); });
+      [changed = changed_]() mutable { changed.NotifyFromAnyThread(); },
+      !broke_off_.contains(number));
   jobs_[number] = job;
   return job;
 }
@@ -218,6 +219,7 @@ void Round::Begun(Job& job, SteadyTime now) {
   job.sender = *sender;
   job.began = taken->at;
   job.seen_change = last_progress_ = now;
+  deserted_ = false;
   env_.downlink.Began(now);
   if (job.sender->parent) {
     contended_ = taken->at - job.sender->since >= kPromptly;
@@ -255,6 +257,7 @@ void Round::AskEnded(const std::shared_ptr<Job>& job, const std::shared_ptr<Ask>
   }
   if (current && over) {
     picker_.Fail(job->number);
+    if (was_sender && job->piece->received() > 0) broke_off_.insert(job->number);
     // Stopped a moment too late.
     if (plan_.stored->HasPiece(job->number)) Here(job->number);
   }
