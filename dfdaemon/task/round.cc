@@ -159,7 +159,7 @@ RoundView Round::View(SteadyTime now) const {
   view.source_granted = source_granted_;
   const bool stalled = picker_.missing() > 0 && now - last_progress_ >= kStalled;
   // The one who is gone may have been the only one with what is missing.
-  const bool left_alone = deserted_ && !view.moving;
+  const bool left_alone = retirements_ > 0 && !view.moving;
   const bool few = links_.peers() < (stalled ? kMostParents : kEnoughParents);
   view.more_parents_wanted = now >= next_refresh_ && (few || left_alone) &&
                              picker_.missing() > static_cast<PieceNumber>(coming());
@@ -191,7 +191,6 @@ void Round::Step(SteadyTime now) {
 
 void Round::NoticeRetirements(SteadyTime now) {
   if (std::exchange(retirements_, links_.retirements()) == links_.retirements()) return;
-  deserted_ = true;
   refresh_interval_ = kFirstRefresh;
   if (!refreshing_) next_refresh_ = std::min(next_refresh_, now);
 }

@@ -184,7 +184,6 @@ class Round {
   bool started_told_ = false;
   bool refreshing_ = false;  // The answer that is awaited adds parents, nothing else.
   std::uint32_t fruitless_answers_ = 0;
-  bool deserted_ = false;          // A parent was given up since the last piece began to come.
   std::uint64_t retirements_ = 0;  // Of parents, so far.
   Duration refresh_interval_;
   SteadyTime next_refresh_ = SteadyTime::max();

@@ -219,7 +219,6 @@ void Round::Begun(Job& job, SteadyTime now) {
   job.sender = *sender;
   job.began = taken->at;
   job.seen_change = last_progress_ = now;
-  deserted_ = false;
   env_.downlink.Began(now);
   if (job.sender->parent) {
     contended_ = taken->at - job.sender->since >= kPromptly;
@@ -299,7 +298,8 @@ void Round::ParentFailed(const Ask& ask, PieceNumber number, const absl::Status&
     End(status);
     return;
   }
-  session_->Report(PieceFromParentFailed{number, peer_id});
+  // The scheduler would keep a parent that is merely behind from this peer for good.
+  if (!absl::IsNotFound(status)) session_->Report(PieceFromParentFailed{number, peer_id});
   links_.Failed(*ask.parent, number, status);
 }
 
